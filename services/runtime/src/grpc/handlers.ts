@@ -1,0 +1,124 @@
+import type {
+  handleBidiStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  Metadata,
+  ServerDuplexStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+} from '@grpc/grpc-js';
+import { CallmeshError, fail } from '../errors.ts';
+import { toGrpcError } from './errors.ts';
+
+/** What a handler knows of its call beside the message. */
+export interface CallContext {
+  /** Unix milliseconds by which the caller wants the answer; Infinity when it did not say. */
+  readonly deadline: number;
+  /** Aborts when the caller cancels or goes away. */
+  readonly signal: AbortSignal;
+  readonly metadata: Metadata;
+  /** Address of the caller. */
+  readonly peer: string;
+  /** Who the caller says it is, for audit; authenticated by the mesh's token or certificate. */
+  readonly actor: string;
+}
+
+/** What the three kinds of call have in common. */
+type AnyCall = Pick<
+  ServerUnaryCall<unknown, unknown>,
+  'cancelled' | 'getDeadline' | 'getPath' | 'getPeer' | 'metadata'
+> & {
+  once(event: 'cancelled', listener: () => void): unknown;
+};
+
+/** Where an unexpected error of a handler goes; set once by grpcServer. */
+let report: (path: string, error: unknown) => void = () => {};
+export function onHandlerFault(sink: typeof report): void {
+  report = sink;
+}
+
+function contextOf(call: AnyCall): CallContext {
+  const aborter = new AbortController();
+  call.once('cancelled', () => aborter.abort());
+  if (call.cancelled) aborter.abort();
+  const deadline = call.getDeadline();
+  return {
+    deadline: deadline instanceof Date ? deadline.getTime() : deadline,
+    signal: aborter.signal,
+    metadata: call.metadata,
+    peer: call.getPeer(),
+    actor: call.metadata.get('callmesh-actor')[0]?.toString() ?? call.getPeer(),
+  };
+}
+
+function statusOf(call: AnyCall, thrown: unknown): ReturnType<typeof toGrpcError> {
+  if (!(thrown instanceof CallmeshError) || thrown.code === 'internal') report(call.getPath(), thrown);
+  return toGrpcError(thrown);
+}
+
+/** A unary handler from an async function; what it throws is mapped by the catalogue. */
+export function unaryHandler<Req, Res>(
+  handle: (request: Req, context: CallContext) => Promise<Res> | Res,
+): handleUnaryCall<Req, Res> {
+  return async (call, callback) => {
+    try {
+      callback(null, await handle(call.request, contextOf(call)));
+    } catch (error) {
+      callback(statusOf(call, error));
+    }
+  };
+}
+
+/** Writes one message; resolves when there is room for the next, rejects when the caller is gone. */
+export type Write<Res> = (message: Res) => Promise<void>;
+
+function writer<Res>(
+  call: ServerWritableStream<never, Res> | ServerDuplexStream<never, Res>,
+  signal: AbortSignal,
+): Write<Res> {
+  return async (message) => {
+    if (signal.aborted) throw fail('cancelled', 'the caller went away');
+    if (call.write(message)) return;
+    await new Promise<void>((resolve, reject) => {
+      const done = (settle: () => void) => () => {
+        call.off('drain', onDrain);
+        signal.removeEventListener('abort', onAbort);
+        settle();
+      };
+      const onDrain = done(resolve);
+      const onAbort = done(() => reject(fail('cancelled', 'the caller went away')));
+      call.once('drain', onDrain);
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  };
+}
+
+/** A server-streaming handler: write as often as wanted, return to end the stream. */
+export function streamHandler<Req, Res>(
+  handle: (request: Req, context: CallContext, write: Write<Res>) => Promise<void>,
+): handleServerStreamingCall<Req, Res> {
+  return async (call) => {
+    const context = contextOf(call);
+    try {
+      await handle(call.request, context, writer(call as ServerWritableStream<never, Res>, context.signal));
+      call.end();
+    } catch (error) {
+      call.emit('error', statusOf(call, error));
+    }
+  };
+}
+
+/** A bidirectional handler: reads messages as they come, writes answers in any order, returns to end. */
+export function bidiHandler<Req, Res>(
+  handle: (messages: AsyncIterable<Req>, context: CallContext, write: Write<Res>) => Promise<void>,
+): handleBidiStreamingCall<Req, Res> {
+  return async (call) => {
+    const context = contextOf(call);
+    try {
+      await handle(call, context, writer(call as ServerDuplexStream<never, Res>, context.signal));
+      call.end();
+    } catch (error) {
+      call.emit('error', statusOf(call, error));
+    }
+  };
+}
