@@ -64,6 +64,11 @@ export interface RouteSessionRequest {
   tlsSubject: string;
   /** User agent as the header says; at most 256 bytes. */
   userAgent: string;
+  /**
+   * Role of the node asked for by a trusted caller, e.g. the router through which
+   * a media node reaches an agent; unspecified: decided by who asks.
+   */
+  role: NodeRole;
 }
 
 /** Target is one node to try. */
@@ -173,6 +178,7 @@ function createBaseRouteSessionRequest(): RouteSessionRequest {
     mediaBehindNat: false,
     tlsSubject: "",
     userAgent: "",
+    role: NodeRole.NODE_ROLE_UNSPECIFIED,
   };
 }
 
@@ -225,6 +231,9 @@ export const RouteSessionRequest: MessageFns<RouteSessionRequest> = {
     }
     if (message.userAgent !== "") {
       writer.uint32(130).string(message.userAgent);
+    }
+    if (message.role !== NodeRole.NODE_ROLE_UNSPECIFIED) {
+      writer.uint32(136).int32(nodeRoleToNumber(message.role));
     }
     return writer;
   },
@@ -370,6 +379,14 @@ export const RouteSessionRequest: MessageFns<RouteSessionRequest> = {
             message.userAgent = reader.string();
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.role = nodeRoleFromJSON(reader.int32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -450,6 +467,7 @@ export const RouteSessionRequest: MessageFns<RouteSessionRequest> = {
         : isSet(object.user_agent)
         ? globalThis.String(object.user_agent)
         : "",
+      role: isSet(object.role) ? nodeRoleFromJSON(object.role) : NodeRole.NODE_ROLE_UNSPECIFIED,
     };
   },
 
@@ -503,6 +521,9 @@ export const RouteSessionRequest: MessageFns<RouteSessionRequest> = {
     if (message.userAgent !== "") {
       obj.userAgent = message.userAgent;
     }
+    if (message.role !== NodeRole.NODE_ROLE_UNSPECIFIED) {
+      obj.role = nodeRoleToJSON(message.role);
+    }
     return obj;
   },
 
@@ -527,6 +548,7 @@ export const RouteSessionRequest: MessageFns<RouteSessionRequest> = {
     message.mediaBehindNat = object.mediaBehindNat ?? false;
     message.tlsSubject = object.tlsSubject ?? "";
     message.userAgent = object.userAgent ?? "";
+    message.role = object.role ?? NodeRole.NODE_ROLE_UNSPECIFIED;
     return message;
   },
 };

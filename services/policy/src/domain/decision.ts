@@ -1,0 +1,78 @@
+import { aliveNode, type Held } from './binding.ts';
+import { ALTERNATES } from './choose.ts';
+import type { Binding, FunctionName, Role } from './model.ts';
+import type { NodeRow, NodeTable } from './node-table.ts';
+import type { RouteRequest } from './request.ts';
+import type { Owner } from './tenant.ts';
+
+/** Where a session goes and why. */
+export interface Decision {
+  readonly owner: Owner;
+  readonly role: Role;
+  readonly function: FunctionName;
+  readonly groupId: string;
+  readonly affinityKey: string;
+  /** User part to send on: the called number after the trunk's rules. */
+  readonly calledUser: string;
+  /** First choice, then alternates; never empty. */
+  readonly targets: readonly NodeRow[];
+  readonly strategy: string;
+  /** Why the first one, for a person. */
+  readonly reason: string;
+  /** The live binding that decided; undefined for a new session. */
+  readonly held: Binding | undefined;
+}
+
+/** The binding a decision proposes; `sessionId` is for a new session, a live one keeps its own. */
+export function proposalOf(decision: Decision, request: RouteRequest, sessionId: string): Binding {
+  const [node] = decision.targets;
+  return {
+    sessionId: decision.held?.sessionId ?? sessionId,
+    tenantId: decision.owner.tenant.id,
+    callId: request.callId,
+    affinityKey: decision.affinityKey,
+    nodeId: node!.id,
+    nodeEpoch: node!.epoch,
+    role: decision.role,
+    function: decision.function,
+    groupId: decision.groupId,
+    trunkId: decision.owner.trunk?.id ?? '',
+    edgeId: request.edge,
+  };
+}
+
+/**
+ * Step 7, what session-cache says holds: the proposal, or a binding another
+ * instance or another leg was first with, which then decides. Undefined when
+ * that one's node life is over, so that it has to be replaced.
+ */
+export function settle(
+  decision: Decision,
+  proposal: Binding,
+  holder: Binding,
+  nodes: NodeTable,
+): Decision | undefined {
+  const same = holder.nodeId === proposal.nodeId && holder.nodeEpoch === proposal.nodeEpoch;
+  if (holder.sessionId === proposal.sessionId && same) return decision;
+  const node = aliveNode(holder, nodes);
+  if (!node) return undefined;
+  return heldDecision(decision, {
+    binding: holder,
+    node,
+    by: holder.callId === proposal.callId ? 'Call-ID' : 'affinity key',
+  });
+}
+
+/** A decision in which a live binding names the first choice. */
+export function heldDecision(decision: Decision, { binding, node, by }: Held): Decision {
+  const others = decision.targets.filter((target) => target !== node);
+  return {
+    ...decision,
+    function: binding.function,
+    groupId: binding.groupId,
+    // Alone on another node a participant would sit in an empty room: better to be refused and try again.
+    targets: by === 'affinity key' ? [node] : [node, ...others].slice(0, 1 + ALTERNATES),
+    reason: `bound: ${by} lives on ${node.id}`,
+    held: binding,
+  };
+}

@@ -1,0 +1,167 @@
+import { Counted, own } from './keyed.ts';
+import type {
+  Agent,
+  CalledRule,
+  Did,
+  FunctionName,
+  Group,
+  Link,
+  Placement,
+  Role,
+  Tenant,
+  Trunk,
+} from './model.ts';
+import { TrunkIndex } from './trunk-index.ts';
+
+interface Kinds {
+  tenant: Tenant;
+  group: Group;
+  placement: Placement;
+  link: Link;
+  agent: Agent;
+  did: Did;
+  trunk: Trunk;
+  rule: CalledRule;
+}
+export type DirectoryKind = keyof Kinds;
+/** One thing the tenant registry keeps, as far as decisions need it. */
+export type DirectoryItem = {
+  [K in DirectoryKind]: { readonly kind: K; readonly value: Kinds[K] };
+}[DirectoryKind];
+
+/** Tenant of links that hold for every tenant without one. */
+export const PLATFORM = '*';
+
+/** The id an item is kept under. */
+export function idOf(item: DirectoryItem): string {
+  return item.kind === 'did' ? item.value.number : item.value.id;
+}
+
+/** Tenants and all that is theirs, indexed for decisions and changed item by item. */
+export class Directory {
+  readonly #items = new Map<string, DirectoryItem>();
+  readonly #tenantByDomain = new Map<string, Tenant>();
+  readonly #links = new Map<string, Link>();
+  readonly #agents = new Map<string, Agent>();
+  readonly #extensions = new Map<string, Agent>();
+  readonly #rooms = new Counted();
+  readonly #rules = new Map<string, CalledRule[]>();
+  readonly trunks = new TrunkIndex((tenantId) => this.tenant(tenantId)?.domain ?? '');
+  /** Told of every node whose placement changed. */
+  onPlacement: (nodeId: string) => void = () => {};
+
+  get size(): number {
+    return this.#items.size;
+  }
+
+  /** Every item, for a snapshot of the whole. */
+  items(): IterableIterator<DirectoryItem> {
+    return this.#items.values();
+  }
+
+  put(item: DirectoryItem): void {
+    this.remove(item.kind, idOf(item));
+    this.#items.set(`${item.kind} ${idOf(item)}`, item);
+    this.#index(item, true);
+  }
+
+  remove(kind: DirectoryKind, id: string): void {
+    const item = this.#items.get(`${kind} ${id}`);
+    if (!item) return;
+    this.#items.delete(`${kind} ${id}`);
+    this.#index(item, false);
+  }
+
+  tenant(id: string): Tenant | undefined {
+    return this.#get('tenant', id);
+  }
+
+  tenantByDomain(domain: string): Tenant | undefined {
+    return this.#tenantByDomain.get(domain.toLowerCase());
+  }
+
+  group(id: string): Group | undefined {
+    return this.#get('group', id);
+  }
+
+  placement(nodeId: string): Placement | undefined {
+    return this.#get('placement', nodeId);
+  }
+
+  did(number: string): Did | undefined {
+    return this.#get('did', number);
+  }
+
+  trunk(id: string): Trunk | undefined {
+    return this.#get('trunk', id);
+  }
+
+  /** Group of a tenant's own link, or with PLATFORM of the platform's. */
+  link(tenantId: string, fn: FunctionName, role: Role): string | undefined {
+    return this.#links.get(`${tenantId} ${fn} ${role}`)?.groupId;
+  }
+
+  /** An agent by user name. */
+  agent(tenantId: string, username: string): Agent | undefined {
+    return this.#agents.get(`${tenantId} ${username}`);
+  }
+
+  /** An agent by what others dial: extension or user name. */
+  agentDialled(tenantId: string, user: string): Agent | undefined {
+    return this.#extensions.get(`${tenantId} ${user}`) ?? this.agent(tenantId, user);
+  }
+
+  /** True when one of the tenant's numbers leads to this conference room. */
+  isRoom(tenantId: string, name: string): boolean {
+    return this.#rooms.has(`${tenantId} ${name}`);
+  }
+
+  /** Rules for the called number of calls from a trunk, in order. */
+  calledRules(trunkId: string): readonly CalledRule[] {
+    return this.#rules.get(trunkId) ?? [];
+  }
+
+  #get<K extends DirectoryKind>(kind: K, id: string): Kinds[K] | undefined {
+    return this.#items.get(`${kind} ${id}`)?.value as Kinds[K] | undefined;
+  }
+
+  /** Enters an item into, or takes it out of, the indexes of its kind. */
+  #index({ kind, value }: DirectoryItem, enter: boolean): void {
+    switch (kind) {
+      case 'tenant':
+        own(this.#tenantByDomain, value.domain.toLowerCase(), value, enter);
+        this.trunks.tenantChanged(value, enter);
+        break;
+      case 'link':
+        own(this.#links, `${value.tenantId} ${value.function} ${value.role}`, value, enter);
+        break;
+      case 'placement':
+        this.onPlacement(value.id);
+        break;
+      case 'agent':
+        own(this.#agents, `${value.tenantId} ${value.username}`, value, enter);
+        if (value.extension) own(this.#extensions, `${value.tenantId} ${value.extension}`, value, enter);
+        break;
+      case 'did':
+        if (value.destinationKind === 'conference')
+          this.#rooms.count(`${value.tenantId} ${value.destination}`, enter);
+        break;
+      case 'trunk':
+        if (enter) this.trunks.put(value);
+        else this.trunks.remove(value);
+        break;
+      case 'rule':
+        this.#indexRule(value, enter);
+        break;
+      case 'group':
+        break;
+    }
+  }
+
+  #indexRule(rule: CalledRule, enter: boolean): void {
+    const others = this.calledRules(rule.trunkId).filter(({ id }) => id !== rule.id);
+    const rules = enter ? [...others, rule].sort((a, b) => a.position - b.position) : others;
+    if (rules.length > 0) this.#rules.set(rule.trunkId, rules);
+    else this.#rules.delete(rule.trunkId);
+  }
+}

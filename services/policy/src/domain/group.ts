@@ -1,0 +1,14 @@
+import { fail } from '@callmesh/runtime';
+import { type Directory, PLATFORM } from './directory.ts';
+import type { FunctionName, Group, Role, Tenant } from './model.ts';
+
+/** A link is changed by people: sooner is of no use. */
+const RETRY_S = 30;
+
+/** Step 4, which group: the tenant's link for the function, else the platform's; another tenant's never. Error: no_node. */
+export function findGroup(tenant: Tenant, fn: FunctionName, role: Role, directory: Directory): Group {
+  const id = directory.link(tenant.id, fn, role) ?? directory.link(PLATFORM, fn, role);
+  if (id === undefined)
+    throw fail('no_node', `no ${role} group is linked for ${fn} of ${tenant.id}`, { retryAfterS: RETRY_S });
+  return directory.group(id) ?? { id, strategy: '' };
+}

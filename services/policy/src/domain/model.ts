@@ -1,0 +1,155 @@
+/** What a node does for a session (fs-router, fs-media, fs-tandem) or in front of it (Kamailio). */
+export type Role = 'router' | 'media' | 'tandem';
+export type EdgeRole = 'kama-wss' | 'kama-pstn';
+
+/** What a session is for; a tenant links each function to a node group. */
+export const functionNames = [
+  'general',
+  'gray',
+  'outbound-bot',
+  'inbound-bot',
+  'predictive',
+  'conference',
+  'internal',
+] as const;
+export type FunctionName = (typeof functionNames)[number];
+
+export type NodeStatus = 'up' | 'suspect' | 'draining' | 'drained' | 'down';
+
+/** Uniform numbers in [0, 1); passed in, so that a decision can be repeated. */
+export type Random = () => number;
+
+export interface Tenant {
+  readonly id: string;
+  /** SIP domain, lower case: realm of its agents. */
+  readonly domain: string;
+  readonly enabled: boolean;
+  /** Most concurrent sessions; 0 means unlimited. */
+  readonly maxCalls: number;
+  /** Most new sessions a second; 0 means unlimited. */
+  readonly maxCps: number;
+  /** Prefixes this tenant may call; empty means any. */
+  readonly allowedDestinations: readonly string[];
+  /** Share of its general sessions that are gray, percent 0-100. */
+  readonly canaryPercent: number;
+}
+
+export interface Group {
+  readonly id: string;
+  /** Name of a strategy; empty means lightest. */
+  readonly strategy: string;
+}
+
+/** A tenant's function and the group its new sessions go to; tenant "*" is the platform. */
+export interface Link {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly function: FunctionName;
+  readonly role: Role;
+  readonly groupId: string;
+}
+
+export interface Credentials {
+  /** H(username:realm:password) in lower-case hex; empty when not known for that hash. */
+  readonly ha1Md5: string;
+  readonly ha1Sha256: string;
+}
+
+export interface Agent extends Credentials {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly username: string;
+  readonly extension: string;
+  readonly enabled: boolean;
+}
+
+export type DestinationKind =
+  | 'agent'
+  | 'ring-group'
+  | 'conference'
+  | 'announcement'
+  | 'voicemail'
+  | 'external'
+  | 'control';
+
+export interface Did {
+  /** E.164 with "+". */
+  readonly number: string;
+  readonly tenantId: string;
+  readonly function: FunctionName | undefined;
+  readonly destinationKind: DestinationKind;
+  readonly destination: string;
+}
+
+export interface Trunk extends Credentials {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly kind: 'hybrid' | 'carrier';
+  readonly auth: 'address' | 'digest' | 'tls';
+  /** "<ip>", "<ip>:<port>" or CIDR. */
+  readonly sourceAddresses: readonly string[];
+  readonly username: string;
+  /** Empty: the tenant's domain. */
+  readonly realm: string;
+  readonly tlsSubject: string;
+  readonly maxChannels: number;
+  readonly maxCps: number;
+  readonly enabled: boolean;
+  readonly mediaAnchor: 'auto' | 'always' | 'never';
+  /** Function of calls that reach no DID. */
+  readonly function: FunctionName | undefined;
+}
+
+/** Rewrites the called number of calls that come in by a trunk; the first match of a trunk ends. */
+export interface CalledRule {
+  readonly id: string;
+  readonly trunkId: string;
+  readonly position: number;
+  readonly match: string;
+  readonly strip: number;
+  readonly prepend: string;
+}
+
+/** Where a node is placed; overrides what the node registers of itself. */
+export interface Placement {
+  readonly id: string;
+  readonly groupId: string;
+  /** 0 keeps what the node registers. */
+  readonly weight: number;
+  /** 0 keeps what the node registers. */
+  readonly maxSessions: number;
+}
+
+/** A node as the node table tells of it. */
+export interface NodeRecord {
+  readonly id: string;
+  readonly role: Role | EdgeRole;
+  readonly group: string;
+  /** "sip:10.0.0.7:5060;transport=udp". */
+  readonly sipUri: string;
+  readonly zone: string;
+  /** 1-1000. */
+  readonly weight: number;
+  /** Most channels; 0 means no limit. */
+  readonly maxSessions: number;
+  /** Core-UUID: another epoch is another life. */
+  readonly epoch: string;
+  readonly status: NodeStatus;
+}
+
+/** A session and the life of a node it lives on. */
+export interface Binding {
+  readonly sessionId: string;
+  readonly tenantId: string;
+  readonly callId: string;
+  /** Empty: only this Call-ID. */
+  readonly affinityKey: string;
+  readonly nodeId: string;
+  readonly nodeEpoch: string;
+  readonly role: Role;
+  readonly function: FunctionName;
+  readonly groupId: string;
+  readonly trunkId: string;
+  /** Edge or node that asked. */
+  readonly edgeId: string;
+}
