@@ -1,0 +1,45 @@
+import { postgresBinaries, startPostgres, type TestPostgres } from '../../../test/support/postgres.ts';
+import { type Database, openEmbedded, openPostgres } from '../src/adapters/database.ts';
+import { migrate } from '../src/adapters/migrate.ts';
+
+/** A kind of database the contract suite runs against. */
+export interface Backend {
+  readonly name: string;
+  /** False where this machine has no such database. */
+  readonly available: boolean;
+  start(): Promise<void>;
+  /** A database with tables and no rows. */
+  open(): Promise<Database>;
+  stop(): Promise<void>;
+}
+
+export const embedded: Backend = {
+  name: 'embedded PGlite',
+  available: true,
+  start: async () => {},
+  async open() {
+    const database = await openEmbedded(undefined);
+    await migrate(database.db);
+    return database;
+  },
+  stop: async () => {},
+};
+
+export function postgres(): Backend {
+  let server: TestPostgres | undefined;
+  let count = 0;
+  return {
+    name: 'PostgreSQL',
+    available: postgresBinaries() !== undefined,
+    async start() {
+      server = await startPostgres();
+    },
+    async open() {
+      count += 1;
+      const database = openPostgres(server!.createDatabase(`test_${count}`), 4);
+      await migrate(database.db);
+      return database;
+    },
+    stop: async () => server?.stop(),
+  };
+}
