@@ -12,8 +12,8 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { context, propagation } from '@opentelemetry/api';
+import type { CommonConfig } from '../config.ts';
 import { fail } from '../errors.ts';
-import type { App } from '../service.ts';
 import { fromGrpcError } from './errors.ts';
 
 type ClientClass<C> = new (
@@ -21,6 +21,13 @@ type ClientClass<C> = new (
   creds: ReturnType<typeof credentials.createInsecure>,
   options?: ClientOptions,
 ) => C;
+
+/** Who calls, and with what credentials; an App is one. */
+export interface Caller {
+  readonly name: string;
+  readonly instance: string;
+  readonly config: Pick<CommonConfig, 'auth'> & { readonly grpc: Pick<CommonConfig['grpc'], 'tls'> };
+}
 
 /** Keepalive finds a frozen peer within three seconds; the back-off never grows past one. */
 const CHANNEL: ClientOptions = {
@@ -36,21 +43,21 @@ const CHANNEL: ClientOptions = {
  * A client of another service. `target` is "etcd:///<service>" or "host:port".
  * Every call carries the mesh's token, this service's name and the trace context.
  */
-export function grpcClient<C extends Client>(app: App, Ctor: ClientClass<C>, target: string): C {
-  const { tls } = app.config.grpc;
+export function grpcClient<C extends Client>(caller: Caller, Ctor: ClientClass<C>, target: string): C {
+  const { tls } = caller.config.grpc;
   const creds = tls
     ? credentials.createSsl(readFileSync(tls.ca), readFileSync(tls.key), readFileSync(tls.cert))
     : credentials.createInsecure();
-  return new Ctor(target, creds, { ...CHANNEL, interceptors: [identify(app)] });
+  return new Ctor(target, creds, { ...CHANNEL, interceptors: [identify(caller)] });
 }
 
-function identify(app: App): Interceptor {
+function identify({ name, instance, config }: Caller): Interceptor {
   return (options, nextCall) =>
     new InterceptingCall(nextCall(options), {
       start(metadata, listener, next) {
-        metadata.set('authorization', `Bearer ${app.config.auth.token}`);
+        metadata.set('authorization', `Bearer ${config.auth.token}`);
         if (!metadata.get('callmesh-actor').length)
-          metadata.set('callmesh-actor', `${app.name}/${app.instance}`);
+          metadata.set('callmesh-actor', `${name}/${instance}`);
         propagation.inject(context.active(), metadata, {
           set: (carrier, key, value) => carrier.set(key, value),
         });
