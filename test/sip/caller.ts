@@ -71,10 +71,10 @@ export class Dialog {
     );
   }
 
-  /** Remembers tag, route set and target of a 2xx (RFC 3261 section 12.1.2), and sends the ACK. */
+  /** Sends the ACK of a 2xx; the first one makes tag and route set (RFC 3261 section 12.1.2). */
   confirm(ok: SipMessage): void {
+    if (!this.remoteTag) this.routes = all(ok, 'Record-Route').reverse();
     this.remoteTag = tagOf(header(ok, 'To'));
-    this.routes = all(ok, 'Record-Route').reverse();
     this.target = uriOf(header(ok, 'Contact'));
     this.send('ACK');
   }
