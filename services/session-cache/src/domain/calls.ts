@@ -17,7 +17,10 @@ const ADOPT_MS = 600_000;
 export class Calls {
   readonly #sessions: Sessions;
   readonly #replica: Replica<Held>;
-  readonly #recent = new Recent(REMEMBER_MS, REMEMBER_MOST);
+  /** Sessions that ended, by id: tells a late or repeated event from a new one. */
+  readonly #recent = new Recent<Session>(REMEMBER_MS, REMEMBER_MOST);
+  /** Legs whose hangup found no session: their late creation must not make one. */
+  readonly #hungUp = new Recent<true>(REMEMBER_MS, REMEMBER_MOST);
   readonly #now: () => number;
 
   constructor(sessions: Sessions, replica: Replica<Held>, now: () => number) {
@@ -25,7 +28,8 @@ export class Calls {
     this.#replica = replica;
     this.#now = now;
     replica.onChange((_key, before, after) => {
-      if (before && !after && !isAffinity(before.value)) this.#recent.add(before.value, this.#now());
+      if (before && !after && !isAffinity(before.value))
+        this.#recent.add(before.value.sessionId, before.value, this.#now());
     });
   }
 
@@ -35,7 +39,7 @@ export class Calls {
     if (event.event !== 'created' && event.event !== 'hangup') return;
     const session = await this.#find(event);
     if (session) await this.#apply(session, event);
-    else if (event.event === 'created') await this.#adopt(event);
+    else await this.#orphan(event);
   }
 
   async #find(event: CallEvent): Promise<Session | undefined> {
@@ -51,11 +55,16 @@ export class Calls {
     if (event.tenantId && event.tenantId !== session.tenantId) return;
     if (event.role !== session.role) return;
     const outcome = await this.#amend(session, event);
-    if (outcome === 'missing' && event.event === 'created') return this.#adopt(event);
+    if (outcome === 'missing') return this.#orphan(event);
     if (outcome !== 'same' || event.event === 'created') return;
     // No news by what memory knows; before a hangup is let go, memory must be current.
     await this.#replica.catchUp();
     await this.#amend(session, event);
+  }
+
+  async #orphan(event: CallEvent): Promise<void> {
+    if (event.event === 'created') await this.#adopt(event);
+    else this.#hungUp.add(event.legUuid, true, this.#now());
   }
 
   async #amend(session: Session, event: CallEvent): Promise<'changed' | 'same' | 'missing'> {
@@ -78,7 +87,7 @@ export class Calls {
   async #adopt(event: CallEvent): Promise<void> {
     const recent = this.#recent.get(event.sessionId);
     const ended = recent && [...recent.ended, ...recent.legs.map((leg) => leg.uuid)];
-    if (ended?.includes(event.legUuid)) return;
+    if (ended?.includes(event.legUuid) || this.#hungUp.get(event.legUuid)) return;
     if (!recent && (event.outbound || !event.tenantId || !event.callId || this.#isOld(event))) return;
     const blank: Session = recent
       ? { ...recent, legs: [], ended: ended!.slice(-MAX_ENDED), confirmed: false }

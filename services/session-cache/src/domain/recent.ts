@@ -1,26 +1,24 @@
-import type { Session } from './session.ts';
-
-/** Sessions that ended lately, so that a late or repeated event is told from a new one. */
-export class Recent {
-  readonly #ended = new Map<string, { session: Session; at: number }>();
-  readonly #capacity: number;
+/** Remembers what happened lately, for a time and up to a number; the oldest go first. */
+export class Recent<V> {
+  readonly #items = new Map<string, { value: V; at: number }>();
   readonly #keepMs: number;
+  readonly #capacity: number;
 
   constructor(keepMs: number, capacity: number) {
     this.#keepMs = keepMs;
     this.#capacity = capacity;
   }
 
-  add(session: Session, now: number): void {
-    this.#ended.delete(session.sessionId);
-    this.#ended.set(session.sessionId, { session, at: now });
-    for (const [id, { at }] of this.#ended) {
-      if (this.#ended.size <= this.#capacity && now - at < this.#keepMs) break;
-      this.#ended.delete(id);
+  add(key: string, value: V, now: number): void {
+    this.#items.delete(key);
+    this.#items.set(key, { value, at: now });
+    for (const [oldest, { at }] of this.#items) {
+      if (this.#items.size <= this.#capacity && now - at < this.#keepMs) break;
+      this.#items.delete(oldest);
     }
   }
 
-  get(sessionId: string): Session | undefined {
-    return this.#ended.get(sessionId)?.session;
+  get(key: string): V | undefined {
+    return this.#items.get(key)?.value;
   }
 }
