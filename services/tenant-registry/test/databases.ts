@@ -25,7 +25,8 @@ export const embedded: Backend = {
   stop: async () => {},
 };
 
-export function postgres(): Backend {
+/** A PostgreSQL server, which can be killed and started again. */
+export function postgres(): Backend & { kill(): Promise<void>; restart(): Promise<void> } {
   let server: TestPostgres | undefined;
   let count = 0;
   return {
@@ -41,5 +42,7 @@ export function postgres(): Backend {
       return database;
     },
     stop: async () => server?.stop(),
+    kill: async () => server?.kill(),
+    restart: async () => server?.start(),
   };
 }

@@ -42,6 +42,16 @@ export interface Mismatch {
   readonly message: string;
 }
 
+/** Where a kind stands in a YAML document. */
+export interface Section {
+  /** Key of its list. */
+  readonly key: string;
+  /** The documents it may be in. */
+  readonly in: readonly ('tenant' | 'platform')[];
+  /** Listed under each row of another kind, which the named field then refers to. */
+  readonly under?: { readonly kind: KindName; readonly field: string };
+}
+
 /** All there is to know about a kind; the rest of the registry treats kinds alike. */
 export interface KindSpec<R extends Row = Row> {
   readonly name: KindName;
@@ -56,6 +66,8 @@ export interface KindSpec<R extends Row = Row> {
   readonly immutable: readonly string[];
   /** A field that must not change while rows of another kind are built on it. */
   readonly fixedWhile?: { readonly field: string; readonly kind: KindName; readonly because: string };
+  /** Its list in YAML documents; a tenant itself is a document. */
+  readonly section?: Section;
   /** Column that says whose it is: "id" for tenants themselves, none for what is the platform's. */
   readonly tenantColumn?: 'id' | 'tenant_id';
   /** Builds the proto message of a row. */

@@ -20,6 +20,7 @@ export const agent = defineKind({
   secrets: ['ha1_md5', 'ha1_sha256'],
   immutable: ['tenant_id', 'username'],
   tenantColumn: 'tenant_id',
+  section: { key: 'agents', in: ['tenant'] },
   message: (fields) => Agent.fromPartial(fields),
   references: (row) => [{ kind: 'tenant', id: row.tenant_id, field: 'tenant_id' }],
   // One name space for both: dialling 1001 must not mean two agents.

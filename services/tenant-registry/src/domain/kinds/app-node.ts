@@ -19,6 +19,7 @@ export const appNode = defineKind({
   enums: { role: roles },
   secrets: [],
   immutable: ['role'],
+  section: { key: 'app_nodes', in: ['platform'] },
   message: (fields) => AppNode.fromPartial(fields),
   references: (row) => [{ kind: 'node_group', id: row.group_id, field: 'group_id' }],
   claims: () => [],

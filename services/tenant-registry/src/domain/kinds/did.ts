@@ -25,6 +25,7 @@ export const did = defineKind({
   secrets: [],
   immutable: ['tenant_id', 'number'],
   tenantColumn: 'tenant_id',
+  section: { key: 'dids', in: ['tenant'] },
   message: (fields) => Did.fromPartial(fields),
   references: (row) => [
     { kind: 'tenant', id: row.tenant_id, field: 'tenant_id' },

@@ -19,6 +19,7 @@ export const nodeGroup = defineKind({
   secrets: [],
   // Its nodes and links have the role too.
   immutable: ['role'],
+  section: { key: 'node_groups', in: ['platform'] },
   message: (fields) => NodeGroup.fromPartial(fields),
   references: () => [],
   claims: () => [],

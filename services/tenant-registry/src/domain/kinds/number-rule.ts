@@ -24,6 +24,7 @@ export const numberRule = defineKind({
   secrets: [],
   immutable: ['trunk_id', 'direction', 'party', 'position'],
   tenantColumn: 'tenant_id',
+  section: { key: 'rules', in: ['tenant'], under: { kind: 'trunk', field: 'trunk_id' } },
   message: (fields) => NumberRule.fromPartial(fields),
   references: (row) => [{ kind: 'trunk', id: row.trunk_id, field: 'trunk_id' }],
   claims: () => [],

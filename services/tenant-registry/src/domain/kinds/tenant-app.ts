@@ -24,6 +24,7 @@ export const tenantApp = defineKind({
   secrets: [],
   immutable: ['tenant_id', 'function', 'role'],
   tenantColumn: 'tenant_id',
+  section: { key: 'links', in: ['tenant', 'platform'] },
   message: (fields) => TenantApp.fromPartial(fields),
   references: (row) => [
     ...(row.tenant_id === PLATFORM

@@ -57,6 +57,7 @@ export const trunk = defineKind({
   secrets: ['ha1_md5', 'ha1_sha256'],
   immutable: ['tenant_id'],
   tenantColumn: 'tenant_id',
+  section: { key: 'trunks', in: ['tenant'] },
   message: (fields) => Trunk.fromPartial(fields),
   references: (row) => [{ kind: 'tenant', id: row.tenant_id, field: 'tenant_id' }],
   claims: (row) => {

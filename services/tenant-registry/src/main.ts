@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { TenantRegistryServiceService } from '@callmesh/proto/tenant';
+import { type App, grpcServer, runService } from '@callmesh/runtime';
+import { databaseComponent } from './adapters/component.ts';
+import { openEmbedded, openPostgres } from './adapters/database.ts';
+import { Feed } from './adapters/feed.ts';
+import { Store } from './adapters/store.ts';
+import { configSchema, type RegistryConfig } from './config.ts';
+import { Registry, registryService } from './handlers/registry.ts';
+import { seed } from './handlers/seed.ts';
+
+await runService('tenant-registry', configSchema, async (app, config) => {
+  const database = config.database
+    ? openPostgres(config.database.url, config.database.pool_size)
+    : await openEmbedded(config.embedded.storage === 'disk' ? join(config.state_dir, 'database') : undefined);
+  app.add(databaseComponent(app, database));
+  const store = new Store(database.db, config.changes_kept);
+  const feed = app.add(
+    new Feed({
+      revision: async () => (await store.bounds()).revision,
+      listen: database.listen,
+      onHealth: (reason) => app.degraded('database', reason),
+    }),
+  );
+  const registry = new Registry(store, feed, () => {});
+  app.add(seeding(app, registry, config));
+  app.add(grpcServer(app, config.grpc, [[TenantRegistryServiceService, registryService(registry)]]));
+  // After the server, hence drained before it: it waits for open streams to end.
+  app.add({ name: 'watches', drain: () => registry.close() });
+  observe(app, registry);
+});
+
+function seeding(app: App, registry: Registry, config: RegistryConfig) {
+  return {
+    name: 'seed',
+    async start() {
+      const files = config.seed.map((name) => ({ name, text: readFileSync(name, 'utf8') }));
+      const created = await seed(registry, files);
+      if (created) app.log.info({ created, files: config.seed }, 'seeded');
+    },
+  };
+}
+
+function observe(app: App, registry: Registry): void {
+  app.meter
+    .createObservableGauge('callmesh_registry_revision', {
+      description: 'revision of the last change heard of',
+    })
+    .addCallback((result) => result.observe(registry.feed.revision));
+  app.meter
+    .createObservableGauge('callmesh_registry_watchers', { description: 'watch streams that are open' })
+    .addCallback((result) => result.observe(registry.watchers));
+}
