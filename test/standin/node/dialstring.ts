@@ -1,0 +1,90 @@
+import { type Target, parseNameAddr, parseUri, uriTarget } from '../sip/uri.ts';
+
+export interface Destination {
+  variables: Map<string, string>;
+  /** "sofia/internal/1000@127.0.0.1:5060": how FreeSWITCH names the channel. */
+  name: string;
+  /** Request URI. */
+  uri: string;
+  user: string;
+  /** From fs_path; else the address in the URI. */
+  target: Target | undefined;
+}
+
+/**
+ * A dial string as bridge and originate take it: {vars}[vars]sofia/profile/user@host,
+ * alternatives after | or , (both tried one after the other here). Endpoints other
+ * than sofia are left out: nothing behind them exists in a stand-in.
+ */
+export function parseDialString(text: string): Destination[] {
+  const { variables: shared, rest } = takeVariables(text.trim(), '{', '}');
+  return splitAlternatives(rest).flatMap((part) => {
+    const { variables, rest: endpoint } = takeVariables(part.trim(), '[', ']');
+    const [kind, , ...address] = endpoint.split('/');
+    if (kind?.toLowerCase() !== 'sofia' || address.length === 0) return [];
+    const where = address.join('/');
+    const full = /^sips?:/i.test(where) ? where : `sip:${where}`;
+    const uri = parseUri(full);
+    if (!uri) return [];
+    const path = uri.params.get('fs_path');
+    uri.params.delete('fs_path');
+    const plain = full.replace(/;fs_path=[^;?]*/i, '');
+    const via = path === undefined ? undefined : parseNameAddr(decodeURIComponent(path)).uri;
+    return [
+      {
+        variables: new Map([...shared, ...variables]),
+        name: endpoint.split(';')[0] ?? endpoint,
+        uri: plain,
+        user: uri.user ?? '',
+        target: uriTarget(via ?? plain),
+      },
+    ];
+  });
+}
+
+/** Takes "{a=b,c='d,e'}" off the front. */
+function takeVariables(text: string, open: string, close: string): { variables: Map<string, string>; rest: string } {
+  const variables = new Map<string, string>();
+  let rest = text;
+  while (rest.startsWith(open)) {
+    const end = rest.indexOf(close);
+    if (end < 0) break;
+    let body = rest.slice(1, end);
+    rest = rest.slice(end + 1).trim();
+    // ^^: makes another character the separator.
+    const separator = body.startsWith('^^') ? (body[2] as string) : ',';
+    if (body.startsWith('^^')) body = body.slice(3);
+    for (const pair of splitQuoted(body, separator)) {
+      const equals = pair.indexOf('=');
+      if (equals > 0) variables.set(pair.slice(0, equals).trim(), unquote(pair.slice(equals + 1).trim()));
+    }
+  }
+  return { variables, rest };
+}
+
+function splitAlternatives(text: string): string[] {
+  let depth = 0;
+  const parts = [''];
+  for (const c of text) {
+    if (c === '[' || c === '{') depth++;
+    if (c === ']' || c === '}') depth--;
+    if ((c === '|' || c === ',') && depth === 0) parts.push('');
+    else parts[parts.length - 1] += c;
+  }
+  return parts.filter((part) => part.trim() !== '');
+}
+
+function splitQuoted(text: string, separator: string): string[] {
+  const parts = [''];
+  let quote = false;
+  for (const c of text) {
+    if (c === "'") quote = !quote;
+    if (c === separator && !quote) parts.push('');
+    else parts[parts.length - 1] += c;
+  }
+  return parts;
+}
+
+function unquote(text: string): string {
+  return text.replace(/^'(.*)'$/s, '$1');
+}
