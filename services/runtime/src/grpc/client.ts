@@ -56,8 +56,7 @@ function identify({ name, instance, config }: Caller): Interceptor {
     new InterceptingCall(nextCall(options), {
       start(metadata, listener, next) {
         metadata.set('authorization', `Bearer ${config.auth.token}`);
-        if (!metadata.get('callmesh-actor').length)
-          metadata.set('callmesh-actor', `${name}/${instance}`);
+        if (!metadata.get('callmesh-actor').length) metadata.set('callmesh-actor', `${name}/${instance}`);
         propagation.inject(context.active(), metadata, {
           set: (carrier, key, value) => carrier.set(key, value),
         });

@@ -1,0 +1,5 @@
+export { type Edge, type EdgeSpec, kamailioEdge } from './kamailio.ts';
+export { ROOT } from './paths.ts';
+export { freePort } from './ports.ts';
+export { eventually, Process, type ProcessSpec } from './process.ts';
+export { etcdServer, listening, natsServer, rtpengineServer, type Server } from './servers.ts';

@@ -1,0 +1,84 @@
+import { globSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from './paths.ts';
+import { freePort } from './ports.ts';
+import { Process } from './process.ts';
+import { listening } from './servers.ts';
+import { kamailioModules } from './system.ts';
+
+export interface EdgeSpec {
+  readonly id: string;
+  /** Folder for the generated root file, the RPC FIFO and the lists; made when absent. */
+  readonly dir: string;
+  /** The root file of the role, e.g. kama-pstn.cfg. */
+  readonly role: 'kama-pstn';
+  readonly sipPort: number;
+  readonly token: string;
+  /** Control address of rtpengine; none: media is never anchored. */
+  readonly rtpengine?: string;
+  /** Further defines of kamailio/params, as text after `#!define`. */
+  readonly defines?: Record<string, string>;
+}
+
+/** A Kamailio door as a process, with the files its node-agent keeps. */
+export interface Edge {
+  readonly process: Process;
+  readonly sipPort: number;
+  readonly metricsPort: number;
+  readonly fifo: string;
+  readonly replyDir: string;
+  readonly dispatcherList: string;
+  readonly addressList: string;
+}
+
+/** Debian's module folder; its path names the architecture. */
+function systemModules(): string {
+  const [found] = globSync('/usr/lib/*/kamailio/modules');
+  if (!found) throw new Error('Kamailio is not installed');
+  return found;
+}
+
+export async function kamailioEdge(spec: EdgeSpec): Promise<Edge> {
+  const rpc = join(spec.dir, 'rpc');
+  mkdirSync(rpc, { recursive: true, mode: 0o700 });
+  const edge = {
+    sipPort: spec.sipPort,
+    metricsPort: await freePort(),
+    fifo: join(rpc, 'fifo'),
+    replyDir: `${rpc}/`,
+    dispatcherList: join(spec.dir, 'dispatcher.list'),
+    addressList: join(spec.dir, 'address.list'),
+  };
+  const text = (value: string) => JSON.stringify(value);
+  const defines = {
+    EDGE_ID: text(spec.id),
+    SIP_LISTEN: `udp:127.0.0.1:${spec.sipPort}`,
+    SIP_LISTEN_2: `tcp:127.0.0.1:${spec.sipPort}`,
+    METRICS_LISTEN: `tcp:127.0.0.1:${edge.metricsPort}`,
+    METRICS_PORT: String(edge.metricsPort),
+    EDGE_SECRET: text(`${spec.token}${spec.token}`),
+    POLICY_TOKEN: text(spec.token),
+    RPC_FIFO: text(edge.fifo),
+    RPC_REPLY_DIR: text(edge.replyDir),
+    DISPATCHER_LIST: text(edge.dispatcherList),
+    ADDRESS_LIST: text(edge.addressList),
+    ...(spec.rtpengine && { RTPENGINE_SOCK: text(spec.rtpengine) }),
+    ...spec.defines,
+  };
+  const lines = Object.entries(defines).map(([name, value]) => `#!define ${name} ${value}`);
+  const root = join(spec.dir, `${spec.id}.cfg`);
+  const include = `include_file ${text(join(ROOT, 'kamailio', `${spec.role}.cfg`))}`;
+  writeFileSync(root, `#!KAMAILIO\n${lines.join('\n')}\n${include}\n`, { mode: 0o600 });
+  for (const list of [edge.dispatcherList, edge.addressList]) writeFileSync(list, '', { flag: 'a' });
+  const process = new Process({
+    name: spec.id,
+    command: 'kamailio',
+    args: [
+      ...['-DD', '-E', '-f', root, '-L', `${kamailioModules}:${systemModules()}`],
+      ...['-Y', spec.dir, '-m', '64', '-M', '8'],
+    ],
+    log: join(spec.dir, `${spec.id}.log`),
+    ready: () => listening(edge.metricsPort),
+  });
+  return { process, ...edge };
+}
