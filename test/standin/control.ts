@@ -82,27 +82,27 @@ async function act(node: StandinNode, verb: string, body: Record<string, unknown
       node.set(body);
       return describe(node);
     case 'hangup': {
-      const cause = parseCause(typeof body['cause'] === 'string' ? body['cause'] : undefined);
+      const cause = parseCause(typeof body.cause === 'string' ? body.cause : undefined);
       const before = node.channels.size;
       node.hangupAll(cause, (channel) => {
         const callId = channel.session?.dialog.callId;
-        if (body['uuid'] !== undefined) return channel.uuid === body['uuid'];
-        return body['call_id'] === undefined || callId === body['call_id'];
+        if (body.uuid !== undefined) return channel.uuid === body.uuid;
+        return body.call_id === undefined || callId === body.call_id;
       });
       return { ended: before - node.channels.size };
     }
     case 'originate': {
-      const text = await runApi(node, 'originate', `${String(body['dial'])} ${String(body['app'] ?? '&park()')}`);
+      const text = await runApi(node, 'originate', `${String(body.dial)} ${String(body.app ?? '&park()')}`);
       return { reply: text.trim() };
     }
     case 'request': {
-      const leg = [...node.legs.values()].find(({ session }) => session.dialog.callId === body['call_id']);
-      if (!leg) throw new Error(`no call ${String(body['call_id'])}`);
-      const method = String(body['method']);
+      const leg = [...node.legs.values()].find(({ session }) => session.dialog.callId === body.call_id);
+      if (!leg) throw new Error(`no call ${String(body.call_id)}`);
+      const method = String(body.method);
       const sdp = method === 'INVITE' ? leg.media.offer() : '';
       const response = await leg.session.request(method, {
-        headers: (body['headers'] ?? {}) as Record<string, string>,
-        body: typeof body['body'] === 'string' ? body['body'] : sdp,
+        headers: (body.headers ?? {}) as Record<string, string>,
+        body: typeof body.body === 'string' ? body.body : sdp,
       });
       return { status: response.status, reason: response.reason };
     }

@@ -26,7 +26,9 @@ function rowsOf(node: StandinNode, what: string, like: string | undefined): Row[
   const channels = [...node.channels.values()];
   if (what === 'channels') {
     const rows = channels.map((channel) => channelRow(node.id, channel));
-    return like === undefined ? rows : rows.filter((row) => Object.values(row).some((value) => value.includes(like)));
+    return like === undefined
+      ? rows
+      : rows.filter((row) => Object.values(row).some((value) => value.includes(like)));
   }
   if (what === 'calls' || what === 'detailed_calls') {
     return channels
@@ -34,15 +36,20 @@ function rowsOf(node: StandinNode, what: string, like: string | undefined): Row[
       .map((channel) => callRow(node.id, channel));
   }
   if (what === 'bridged_calls' || what === 'detailed_bridged_calls') {
-    return channels.filter((channel) => channel.originator && channel.peer).map((channel) => callRow(node.id, channel));
+    return channels
+      .filter((channel) => channel.originator && channel.peer)
+      .map((channel) => callRow(node.id, channel));
   }
-  return ['registrations', 'aliases', 'tasks', 'limits', 'modules', 'nat_map'].includes(what) ? [] : undefined;
+  return ['registrations', 'aliases', 'tasks', 'limits', 'modules', 'nat_map'].includes(what)
+    ? []
+    : undefined;
 }
 
 function channelRow(switchname: string, channel: Channel): Row {
   const { profile } = channel;
   const created = channel.times.created;
-  const codec = channel.direction === 'inbound' || channel.answered ? ['PCMU', '8000', '64000'] : ['', '', ''];
+  const codec =
+    channel.direction === 'inbound' || channel.answered ? ['PCMU', '8000', '64000'] : ['', '', ''];
   const calleeName = profile.calleeNumber === undefined ? '' : 'Outbound Call';
   return {
     uuid: channel.uuid,
@@ -86,7 +93,8 @@ function channelRow(switchname: string, channel: Channel): Row {
   };
 }
 
-const CALL_COLUMNS = `uuid direction created created_epoch name state cid_name cid_num ip_addr dest presence_id
+const CALL_COLUMNS =
+  `uuid direction created created_epoch name state cid_name cid_num ip_addr dest presence_id
   presence_data accountcode callstate callee_name callee_num callee_direction call_uuid hostname sent_callee_name
   sent_callee_num`.split(/\s+/);
 
@@ -99,7 +107,7 @@ function callRow(switchname: string, channel: Channel): Row {
   for (const name of CALL_COLUMNS) {
     if (name !== 'call_uuid' && name !== 'hostname') row[`b_${name}`] = b?.[name] ?? '';
   }
-  row['call_created_epoch'] = b ? (a['created_epoch'] ?? '') : '';
+  row.call_created_epoch = b ? (a.created_epoch ?? '') : '';
   return row;
 }
 

@@ -1,5 +1,5 @@
-import { parseCause } from '../node/causes.ts';
 import type { CallLeg } from '../node/call.ts';
+import { parseCause } from '../node/causes.ts';
 import { findActions } from '../node/dialplan.ts';
 import type { StandinNode } from '../node/node.ts';
 import type { Api } from './api.ts';
@@ -8,7 +8,10 @@ import { formatEvent } from './event.ts';
 const NO_CHANNEL = '-ERR No such channel!\n';
 
 /** A command about one leg, whose uuid is the first word. */
-function onLeg(usage: string, run: (leg: CallLeg, rest: string, node: StandinNode) => string | Promise<string>): Api {
+function onLeg(
+  usage: string,
+  run: (leg: CallLeg, rest: string, node: StandinNode) => string | Promise<string>,
+): Api {
   return (node, argument) => {
     const space = argument.indexOf(' ');
     const uuid = space < 0 ? argument : argument.slice(0, space);
@@ -35,7 +38,10 @@ export const uuidCommands: Record<string, Api> = {
     return '+OK\n';
   }),
   uuid_dump: onLeg('<uuid> [format]', ({ channel }, format, node) => {
-    const event = { name: 'CHANNEL_DATA', headers: [...node.board.stamp('CHANNEL_DATA'), ...channel.allHeaders()] };
+    const event = {
+      name: 'CHANNEL_DATA',
+      headers: [...node.board.stamp('CHANNEL_DATA'), ...channel.allHeaders()],
+    };
     const wanted = format === 'json' || format === 'xml' ? format : 'plain';
     const frame = formatEvent(event, wanted);
     return frame.slice(frame.indexOf('\n\n') + 2);
@@ -76,14 +82,17 @@ export const uuidCommands: Record<string, Api> = {
     leg.channel.hold(!off);
     return '+OK Success\n';
   },
-  uuid_transfer: onLeg('<uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]', async (leg, argument, node) => {
-    const [destination = ''] = argument.split(' ').filter((word) => !word.startsWith('-'));
-    leg.channel.unbridge();
-    leg.channel.profile.destination = destination;
-    const actions = await findActions(node, leg);
-    void node.originator.executor(leg).runAll(actions ?? []);
-    return '+OK\n';
-  }),
+  uuid_transfer: onLeg(
+    '<uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]',
+    async (leg, argument, node) => {
+      const [destination = ''] = argument.split(' ').filter((word) => !word.startsWith('-'));
+      leg.channel.unbridge();
+      leg.channel.profile.destination = destination;
+      const actions = await findActions(node, leg);
+      void node.originator.executor(leg).runAll(actions ?? []);
+      return '+OK\n';
+    },
+  ),
   uuid_bridge: (node, argument) => {
     const [a, b] = argument.split(/\s+/).map((uuid) => node.legs.get(uuid));
     if (!a || !b || a === b) return '-ERR Invalid uuid\n';

@@ -5,9 +5,9 @@ import { localStamp, microseconds, uptimeText } from '../node/clock.ts';
 import type { StandinNode } from '../node/node.ts';
 import { VERSION } from '../node/switchboard.ts';
 import { control } from './api-control.ts';
+import { originate } from './api-originate.ts';
 import { show } from './api-show.ts';
 import { uuidCommands } from './api-uuid.ts';
-import { originate } from './api-originate.ts';
 
 /** One API command: the text FreeSWITCH would print, trailing newline and all. */
 export type Api = (node: StandinNode, argument: string) => string | Promise<string>;
@@ -118,7 +118,8 @@ function jsonApi(node: StandinNode, argument: string): string {
   } catch {
     return '{"status":"error","message":"Parse command error","response":null}';
   }
-  if (request.command !== 'status') return JSON.stringify({ ...request, status: 'error', message: 'no such command' });
+  if (request.command !== 'status')
+    return JSON.stringify({ ...request, status: 'error', message: 'no such command' });
   const us = microseconds() - node.board.startedUs;
   const count = { total: node.counter.total, active: node.channels.size, peak: node.counter.peak };
   const response = {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { EVENT_NAMES, type EventFormat, formatEvent, type FsEvent } from './event.ts';
-import { CommandReader, type EslCommand } from './frames.ts';
+import { EVENT_NAMES, type EventFormat, type FsEvent, formatEvent } from './event.ts';
 import { matchesFilters } from './filters.ts';
+import { CommandReader, type EslCommand } from './frames.ts';
 
 /** What a connection asks of the switch behind it. */
 export interface EslBackend {
@@ -56,7 +56,11 @@ export class EslConnection {
     const custom = event.name === 'CUSTOM' && subclass !== undefined && !this.events.has('ALL');
     if (custom && !this.subclasses.has(subclass)) return;
     if (!matchesFilters(this.filters, event.headers)) return;
-    if (this.myEvents && !event.headers.some(([name, value]) => name === 'Unique-ID' && value === this.myEvents)) return;
+    if (
+      this.myEvents &&
+      !event.headers.some(([name, value]) => name === 'Unique-ID' && value === this.myEvents)
+    )
+      return;
     this.write(formatEvent(event, this.format));
   }
 
@@ -131,7 +135,8 @@ export class EslConnection {
         return this.filter(rest);
       case 'myevents':
         this.myEvents = rest.split(' ')[0] ?? '';
-        for (const event of EVENT_NAMES) if (/^(CHANNEL_|DTMF|TALK|NOTALK)/.test(event)) this.events.add(event);
+        for (const event of EVENT_NAMES)
+          if (/^(CHANNEL_|DTMF|TALK|NOTALK)/.test(event)) this.events.add(event);
         this.listening = true;
         return reply('+OK Events Enabled');
       case 'sendmsg':
@@ -208,9 +213,13 @@ export class EslConnection {
   }
 
   private unsubscribe(rest: string): string {
-    const names = rest.toUpperCase().split(' ').filter((name) => EVENT_NAMES.has(name));
+    const names = rest
+      .toUpperCase()
+      .split(' ')
+      .filter((name) => EVENT_NAMES.has(name));
     if (names.length === 0) return reply('-ERR no keywords supplied');
-    if (this.events.delete('ALL') && !names.includes('ALL')) for (const name of EVENT_NAMES) this.events.add(name);
+    if (this.events.delete('ALL') && !names.includes('ALL'))
+      for (const name of EVENT_NAMES) this.events.add(name);
     for (const name of names) this.events.delete(name);
     if (names.includes('ALL')) this.events.clear();
     else if (this.events.has('ALL')) this.events.delete('ALL');
@@ -232,7 +241,8 @@ export class EslConnection {
       const name = words[1] as string;
       const value = words.slice(2).join(' ');
       this.filters = this.filters.filter((known) => {
-        const same = known.name.toLowerCase() === name.toLowerCase() && (value === '' || known.value === value);
+        const same =
+          known.name.toLowerCase() === name.toLowerCase() && (value === '' || known.value === value);
         return name.toLowerCase() !== 'all' && !same;
       });
       return reply(`+OK filter deleted. [${name}][${value}]`);
@@ -247,7 +257,9 @@ export class EslConnection {
 
   private sendMessage(rest: string, command: EslCommand): string {
     const uuid = rest || command.headers.get('session-id') || '';
-    return reply(this.backend.sendMessage(uuid, command.headers) ? '+OK' : `-ERR invalid session id [${uuid}]`);
+    return reply(
+      this.backend.sendMessage(uuid, command.headers) ? '+OK' : `-ERR invalid session id [${uuid}]`,
+    );
   }
 
   private sendEvent(rest: string, command: EslCommand): string {

@@ -3,7 +3,10 @@
  * event passes when one matches, unless one that begins with "-" matches. A value
  * "/.../" is a regular expression, anything else is compared without case.
  */
-export function matchesFilters(filters: { name: string; value: string }[], headers: [string, string][]): boolean {
+export function matchesFilters(
+  filters: { name: string; value: string }[],
+  headers: [string, string][],
+): boolean {
   if (filters.length === 0) return true;
   let send = false;
   for (const { name, value } of filters) {

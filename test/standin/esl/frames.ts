@@ -23,7 +23,8 @@ export class CommandReader {
     for (;;) {
       // Blank lines between commands mean nothing.
       let start = 0;
-      while (start < this.pending.length && (this.pending[start] === 10 || this.pending[start] === 13)) start++;
+      while (start < this.pending.length && (this.pending[start] === 10 || this.pending[start] === 13))
+        start++;
       this.pending = this.pending.subarray(start);
       const end = blankLine(this.pending);
       if (end === undefined) {
@@ -57,7 +58,8 @@ function parseHead(text: string): EslCommand {
   const headers = new Map<string, string>();
   for (const field of rest) {
     const colon = field.indexOf(':');
-    if (colon > 0) headers.set(field.slice(0, colon).toLowerCase(), field.slice(colon + 1).replace(/^ +/, ''));
+    if (colon > 0)
+      headers.set(field.slice(0, colon).toLowerCase(), field.slice(colon + 1).replace(/^ +/, ''));
   }
   return { line, headers, body: '' };
 }

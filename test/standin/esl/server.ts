@@ -20,7 +20,10 @@ export class EslServer {
   }
 
   /** Rejects when the address is taken. */
-  static open(address: { host: string; port: number }, backend: Omit<EslBackend, 'closed'>): Promise<EslServer> {
+  static open(
+    address: { host: string; port: number },
+    backend: Omit<EslBackend, 'closed'>,
+  ): Promise<EslServer> {
     const esl = new EslServer(backend);
     return new Promise((resolve, reject) => {
       esl.server.once('error', reject);

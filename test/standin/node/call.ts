@@ -89,7 +89,8 @@ export class CallLeg {
   private info(request: SipRequest): void {
     const type = request.headers.get('content-type')?.toLowerCase() ?? '';
     if (!type.startsWith('application/dtmf')) return;
-    const digit = /^Signal\s*=\s*(\S)/im.exec(request.body)?.[1] ?? /^\s*([0-9*#A-D])\s*$/i.exec(request.body)?.[1];
+    const digit =
+      /^Signal\s*=\s*(\S)/im.exec(request.body)?.[1] ?? /^\s*([0-9*#A-D])\s*$/i.exec(request.body)?.[1];
     const duration = Number(/^Duration\s*=\s*(\d+)/im.exec(request.body)?.[1] ?? 250);
     if (digit) this.channel.dtmf(digit, duration);
   }

@@ -24,7 +24,15 @@ const STATE_NUMBERS = {
 
 export type ChannelState = keyof typeof STATE_NUMBERS;
 export type CallState = 'DOWN' | 'RINGING' | 'EARLY' | 'ACTIVE' | 'HELD' | 'UNHELD' | 'HANGUP';
-const CALLSTATE_NUMBERS: Record<CallState, number> = { DOWN: 0, RINGING: 2, EARLY: 3, ACTIVE: 4, HELD: 5, HANGUP: 7, UNHELD: 8 };
+const CALLSTATE_NUMBERS: Record<CallState, number> = {
+  DOWN: 0,
+  RINGING: 2,
+  EARLY: 3,
+  ACTIVE: 4,
+  HELD: 5,
+  HANGUP: 7,
+  UNHELD: 8,
+};
 
 /** Variables that sofia takes off a channel between CHANNEL_HANGUP and CHANNEL_HANGUP_COMPLETE when a BYE came. */
 const ABSENT_AT_HANGUP = new Set([
@@ -177,7 +185,10 @@ export class Channel {
     const now = microseconds();
     this.times.bridged = now;
     other.times.bridged = now;
-    for (const [leg, far] of [[this, other], [other, this]] as const) {
+    for (const [leg, far] of [
+      [this, other],
+      [other, this],
+    ] as const) {
       leg.set('bridge_uuid', far.uuid);
       leg.set('last_bridge_to', far.uuid);
       leg.set('signal_bond', far.uuid);
@@ -215,7 +226,8 @@ export class Channel {
     }
     // A leg that was bridged to ends with the one that bridged it; the other way round the dialplan decides.
     const other = this.peer;
-    if (other?.alive && this.originator) other.hangup(cause === 'ORIGINATOR_CANCEL' ? cause : 'NORMAL_CLEARING');
+    if (other?.alive && this.originator)
+      other.hangup(cause === 'ORIGINATOR_CANCEL' ? cause : 'NORMAL_CLEARING');
     if (this.peer) this.unbridge();
     if (this.application.name) this.executed();
     this.complete(cause);
@@ -253,7 +265,8 @@ export class Channel {
   /** All fields, variables included: what uuid_dump and most events show. */
   allHeaders(without?: Set<string>): [string, string][] {
     const headers = this.basicHeaders();
-    for (const [name, value] of this.variables) if (!without?.has(name)) headers.push([`variable_${name}`, value]);
+    for (const [name, value] of this.variables)
+      if (!without?.has(name)) headers.push([`variable_${name}`, value]);
     return headers;
   }
 

@@ -1,4 +1,4 @@
-import { type Target, parseNameAddr, parseUri, uriTarget } from '../sip/uri.ts';
+import { parseNameAddr, parseUri, type Target, uriTarget } from '../sip/uri.ts';
 
 export interface Destination {
   variables: Map<string, string>;
@@ -43,7 +43,11 @@ export function parseDialString(text: string): Destination[] {
 }
 
 /** Takes "{a=b,c='d,e'}" off the front. */
-function takeVariables(text: string, open: string, close: string): { variables: Map<string, string>; rest: string } {
+function takeVariables(
+  text: string,
+  open: string,
+  close: string,
+): { variables: Map<string, string>; rest: string } {
   const variables = new Map<string, string>();
   let rest = text;
   while (rest.startsWith(open)) {

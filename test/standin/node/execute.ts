@@ -113,7 +113,8 @@ export class Executor {
 
   private set(data: string): void {
     const equals = data.indexOf('=');
-    if (equals > 0) this.leg.channel.set(data.slice(0, equals).replace(/^nolocal:/, ''), data.slice(equals + 1));
+    if (equals > 0)
+      this.leg.channel.set(data.slice(0, equals).replace(/^nolocal:/, ''), data.slice(equals + 1));
   }
 
   /** Ends early when the call does. */
@@ -154,7 +155,8 @@ export class Executor {
     }
     channel.bridge(far);
     await new Promise<void>((resolve) => far.onHangup.push(() => resolve()));
-    if (channel.alive && channel.variables.get('hangup_after_bridge') === 'true') channel.hangup(far.cause ?? 'NORMAL_CLEARING');
+    if (channel.alive && channel.variables.get('hangup_after_bridge') === 'true')
+      channel.hangup(far.cause ?? 'NORMAL_CLEARING');
   }
 }
 

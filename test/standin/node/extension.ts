@@ -31,7 +31,11 @@ export function matchExtension(
   return actions.length > 0 ? actions : undefined;
 }
 
-function evaluate(extension: XmlNode, profile: CallerProfile, variables: Map<string, string>): Action[] | undefined {
+function evaluate(
+  extension: XmlNode,
+  profile: CallerProfile,
+  variables: Map<string, string>,
+): Action[] | undefined {
   const actions: Action[] = [];
   let matched = false;
   for (const condition of elements(extension, 'condition')) {
@@ -90,7 +94,8 @@ function take(condition: XmlNode, name: string, captures: string[]): Action[] {
 function descend(nodes: XmlNode[], path: string[]): XmlNode[] {
   let current = nodes;
   for (const [index, name] of path.entries()) {
-    current = index === 0 ? nodes.filter((node) => name in node) : current.flatMap((node) => elements(node, name));
+    current =
+      index === 0 ? nodes.filter((node) => name in node) : current.flatMap((node) => elements(node, name));
   }
   return current;
 }

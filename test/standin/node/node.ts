@@ -1,15 +1,15 @@
-import { EslServer } from '../esl/server.ts';
-import type { ServerTransaction } from '../sip/server-transaction.ts';
-import type { IncomingSession } from '../sip/incoming.ts';
-import { SipAgent } from '../sip/agent.ts';
-import type { ExtraHeaders } from '../sip/message.ts';
-import type { SipTimers } from '../sip/timers.ts';
 import { runApi } from '../esl/api.ts';
+import { EslServer } from '../esl/server.ts';
+import { SipAgent } from '../sip/agent.ts';
+import type { IncomingSession } from '../sip/incoming.ts';
+import type { ExtraHeaders } from '../sip/message.ts';
+import type { ServerTransaction } from '../sip/server-transaction.ts';
+import type { SipTimers } from '../sip/timers.ts';
 import { CallLeg } from './call.ts';
 import { Channel } from './channel.ts';
 import { microseconds, uptimeText } from './clock.ts';
-import { Originator } from './originate.ts';
 import { executeInbound } from './execute.ts';
+import { Originator } from './originate.ts';
 import { invitationVariables, profileOf } from './profile.ts';
 import { RtpPort } from './rtp.ts';
 import { SessionCounter } from './sessions.ts';
@@ -78,7 +78,10 @@ export class StandinNode {
     const esl = await EslServer.open(options.esl ?? { host: '127.0.0.1', port: 0 }, {
       password: options.password ?? 'standin',
       api: (command, argument) => {
-        alive().board.fire('API', () => [['API-Command', command], ...(argument ? ([['API-Command-Argument', argument]] as [string, string][]) : [])]);
+        alive().board.fire('API', () => [
+          ['API-Command', command],
+          ...(argument ? ([['API-Command-Argument', argument]] as [string, string][]) : []),
+        ]);
         return runApi(alive(), command, argument);
       },
       backgroundJob: (job) => alive().jobDone(job),
@@ -86,7 +89,10 @@ export class StandinNode {
       sendEvent: (name, uuid, { headers, body }) => {
         const fields = [...headers].map(([key, value]): [string, string] => [key, value]);
         const subclass = headers.get('event-subclass');
-        alive().board.fire(name, () => [['Event-UUID', uuid], ...fields], { body, ...(subclass ? { subclass } : {}) });
+        alive().board.fire(name, () => [['Event-UUID', uuid], ...fields], {
+          body,
+          ...(subclass ? { subclass } : {}),
+        });
       },
     }).catch((error: Error) => {
       agent.destroy();
@@ -219,7 +225,8 @@ export class StandinNode {
       mos: () => this.settings.mos,
       number: this.counter.total + 1,
     });
-    for (const [name, value] of invitationVariables(invite, peer, channel.times.created)) channel.set(name, value);
+    for (const [name, value] of invitationVariables(invite, peer, channel.times.created))
+      channel.set(name, value);
     channel.set('sofia_profile_name', 'internal');
     channel.set('recovery_profile_name', 'internal');
     channel.set('sofia_profile_url', `sip:mod_sofia@${this.sip}`);
@@ -230,7 +237,10 @@ export class StandinNode {
     void executeInbound(this, leg);
   }
 
-  private other(method: string, _transaction: ServerTransaction): number | { status: number; reason?: string; headers?: ExtraHeaders } {
+  private other(
+    method: string,
+    _transaction: ServerTransaction,
+  ): number | { status: number; reason?: string; headers?: ExtraHeaders } {
     const { settings } = this;
     const closed = settings.pausedInbound || this.full;
     if (method === 'REGISTER') return closed ? { status: 503, ...busy() } : 200;
@@ -243,7 +253,10 @@ export class StandinNode {
     this.board.fire(
       'BACKGROUND_JOB',
       () => {
-        const headers: [string, string][] = [['Job-UUID', job.uuid], ['Job-Command', job.command]];
+        const headers: [string, string][] = [
+          ['Job-UUID', job.uuid],
+          ['Job-Command', job.command],
+        ];
         if (job.argument) headers.push(['Job-Command-Arg', job.argument]);
         return headers;
       },
@@ -257,7 +270,9 @@ export class StandinNode {
     const command = headers.get('call-command');
     if (command === 'hangup') leg.channel.hangup(headers.get('hangup-cause') ?? 'NORMAL_CLEARING');
     else if (command === 'execute') {
-      void this.originator.executor(leg).run(headers.get('execute-app-name') ?? '', headers.get('execute-app-arg') ?? '');
+      void this.originator
+        .executor(leg)
+        .run(headers.get('execute-app-name') ?? '', headers.get('execute-app-arg') ?? '');
     }
     return true;
   }

@@ -72,8 +72,12 @@ export class Originator {
     const caller = options.caller?.channel.profile;
     const variables = destination.variables;
     const number =
-      variables.get('origination_caller_id_number') ?? options.callerNumber ?? caller?.callerNumber ?? '0000000000';
-    const name = variables.get('origination_caller_id_name') ?? options.callerName ?? caller?.callerName ?? '';
+      variables.get('origination_caller_id_number') ??
+      options.callerNumber ??
+      caller?.callerNumber ??
+      '0000000000';
+    const name =
+      variables.get('origination_caller_id_name') ?? options.callerName ?? caller?.callerName ?? '';
     const channel = new Channel(node.board, {
       direction: 'outbound',
       name: destination.name,
@@ -98,7 +102,9 @@ export class Originator {
       from: `${name ? `"${name.replace(/["\\]/g, '')}" ` : ''}<sip:${number}@${node.agent.host}>`,
       ...this.target(destination),
       headers: [['X-Callmesh-From-Node', node.id], ...headers],
-      ...(variables.get('sip_invite_call_id') ? { callId: variables.get('sip_invite_call_id') as string } : {}),
+      ...(variables.get('sip_invite_call_id')
+        ? { callId: variables.get('sip_invite_call_id') as string }
+        : {}),
     });
     const leg = new CallLeg(channel, session, node.agent.host, node.id);
     session.invite.body = leg.media.offer();
@@ -130,7 +136,10 @@ export class Originator {
 }
 
 /** sip_h_* of the new leg, and the X- headers of the bridging one (sip_copy_custom_headers). */
-function customHeaders(caller: Map<string, string> | undefined, own: Map<string, string>): [string, string][] {
+function customHeaders(
+  caller: Map<string, string> | undefined,
+  own: Map<string, string>,
+): [string, string][] {
   const headers = new Map<string, string>();
   if (caller?.get('sip_copy_custom_headers') !== 'false') {
     for (const [name, value] of caller ?? []) if (/^sip_h_X-/i.test(name)) headers.set(name.slice(6), value);

@@ -48,7 +48,11 @@ export function invitationVariables(request: SipRequest, peer: Peer, stampUs: nu
   vars.push(['sip_call_id', headers.get('call-id') ?? '']);
   vars.push(['sip_network_ip', peer.host], ['sip_network_port', String(peer.port)]);
   vars.push(['sip_invite_stamp', String(stampUs)]);
-  vars.push(['sip_received_ip', peer.host], ['sip_received_port', String(peer.port)], ['sip_via_protocol', peer.transport]);
+  vars.push(
+    ['sip_received_ip', peer.host],
+    ['sip_received_port', String(peer.port)],
+    ['sip_via_protocol', peer.transport],
+  );
   vars.push(['sip_from_tag', tagOf(from) ?? ''], ['sip_full_via', headers.all('via').join(', ')]);
   vars.push(['sip_full_from', from], ['sip_full_to', to]);
   addUri('sip_req', request.uri);
@@ -59,7 +63,8 @@ export function invitationVariables(request: SipRequest, peer: Peer, stampUs: nu
   const agent = headers.get('user-agent');
   if (agent) vars.push(['sip_user_agent', agent]);
   const parsedVia = parseVia(via);
-  if (parsedVia) vars.push(['sip_via_host', parsedVia.host], ['sip_via_port', String(parsedVia.port ?? 5060)]);
+  if (parsedVia)
+    vars.push(['sip_via_host', parsedVia.host], ['sip_via_port', String(parsedVia.port ?? 5060)]);
   vars.push(['max_forwards', headers.get('max-forwards') ?? '70']);
   for (const { name, value } of headers.fields) if (/^[XP]-/i.test(name)) vars.push([`sip_h_${name}`, value]);
   if (request.body) vars.push(['switch_r_sdp', request.body]);
@@ -72,7 +77,10 @@ export function profileHeaders(
   profile: CallerProfile,
   leg: { uuid: string; direction: string; name: string; source: string; times: ChannelTimes },
 ): [string, string][] {
-  const fields: [string, string][] = [['Direction', leg.direction], ['Logical-Direction', leg.direction]];
+  const fields: [string, string][] = [
+    ['Direction', leg.direction],
+    ['Logical-Direction', leg.direction],
+  ];
   if (profile.username) fields.push(['Username', profile.username]);
   fields.push(['Dialplan', 'XML']);
   if (profile.callerName) fields.push(['Caller-ID-Name', profile.callerName]);
@@ -85,7 +93,11 @@ export function profileHeaders(
   if (profile.networkAddr) fields.push(['Network-Addr', profile.networkAddr]);
   fields.push(['ANI', profile.callerNumber], ['Destination-Number', profile.destination]);
   fields.push(['Unique-ID', leg.uuid], ['Source', leg.source], ['Context', profile.context]);
-  fields.push(['Channel-Name', leg.name], ['Profile-Index', '1'], ['Profile-Created-Time', String(leg.times.created)]);
+  fields.push(
+    ['Channel-Name', leg.name],
+    ['Profile-Index', '1'],
+    ['Profile-Created-Time', String(leg.times.created)],
+  );
   for (const [name, us] of TIME_NAMES) fields.push([`Channel-${name}-Time`, String(leg.times[us] ?? 0)]);
   fields.push(['Channel-Last-Hold', String(leg.times.lastHold ?? 0)], ['Channel-Hold-Accum', '0']);
   fields.push(['Screen-Bit', 'true'], ['Privacy-Hide-Name', 'false'], ['Privacy-Hide-Number', 'false']);

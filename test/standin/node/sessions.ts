@@ -7,11 +7,9 @@ export class SessionCounter {
   refused = 0;
   peakPerSecond = 0;
   private readonly starts: number[] = [];
-  private live = 0;
 
   started(live: number): void {
     this.total++;
-    this.live = live;
     this.peak = Math.max(this.peak, live);
     this.starts.push(Date.now());
     this.peakPerSecond = Math.max(this.peakPerSecond, this.lastSecond());

@@ -54,7 +54,6 @@ export function applySettings(settings: Settings, patch: Record<string, unknown>
   for (const [name, value] of Object.entries(patch)) {
     if (!Object.hasOwn(DEFAULTS, name)) throw new RangeError(`unknown setting ${name}`);
     const wanted = typeof DEFAULTS[name as keyof Settings];
-    // biome-ignore lint/suspicious/useValidTypeof: the type of the default is the wanted one
     if (typeof value !== wanted) throw new RangeError(`${name}: expected a ${wanted}`);
     if (name === 'rtp' && !['off', 'echo', 'send'].includes(value as string)) {
       throw new RangeError('rtp: expected off, echo or send');

@@ -46,7 +46,11 @@ export class Switchboard {
   }
 
   /** Fires an event; `build` runs only when somebody listens. */
-  fire(name: string, build: () => [string, string][], options: { body?: string; subclass?: string } = {}): void {
+  fire(
+    name: string,
+    build: () => [string, string][],
+    options: { body?: string; subclass?: string } = {},
+  ): void {
     this.sequence++;
     if (!this.wanted(name)) return;
     const subclass: [string, string][] = options.subclass ? [['Event-Subclass', options.subclass]] : [];

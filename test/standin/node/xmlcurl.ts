@@ -1,8 +1,8 @@
 import { XMLParser } from 'fast-xml-parser';
-import { formatForm } from './form.ts';
 import type { CallLeg } from './call.ts';
 import type { Action } from './dialplan.ts';
 import { matchExtension, type XmlNode } from './extension.ts';
+import { formatForm } from './form.ts';
 import type { StandinNode } from './node.ts';
 
 const parser = new XMLParser({ ignoreAttributes: false, preserveOrder: true, attributeNamePrefix: '' });
@@ -22,9 +22,11 @@ export async function fetchDialplan(node: StandinNode, leg: CallLeg): Promise<Ac
     ['key_value', ''],
     ...node.board.stamp('REQUEST_PARAMS'),
     ...channel.allHeaders(),
-    ...channel.basicHeaders().flatMap(([name, value]): [string, string][] =>
-      name.startsWith('Caller-') ? [[name.replace('Caller-', 'Hunt-'), value]] : [],
-    ),
+    ...channel
+      .basicHeaders()
+      .flatMap(([name, value]): [string, string][] =>
+        name.startsWith('Caller-') ? [[name.replace('Caller-', 'Hunt-'), value]] : [],
+      ),
   ]);
   try {
     const url = new URL(node.settings.dialplanUrl);
@@ -35,14 +37,18 @@ export async function fetchDialplan(node: StandinNode, leg: CallLeg): Promise<Ac
     // gateway-credentials of xml_curl.conf come as user:password in the URL.
     if (url.username) {
       const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-      headers['authorization'] = `Basic ${Buffer.from(pair).toString('base64')}`;
+      headers.authorization = `Basic ${Buffer.from(pair).toString('base64')}`;
       url.username = '';
       url.password = '';
     }
     const signal = AbortSignal.timeout(node.settings.dialplanTimeoutMs);
     const response = await fetch(url, { method: 'POST', body, headers, signal });
     if (response.status !== 200) return undefined;
-    return matchExtension(parser.parse(await response.text()) as XmlNode[], channel.profile, channel.variables);
+    return matchExtension(
+      parser.parse(await response.text()) as XmlNode[],
+      channel.profile,
+      channel.variables,
+    );
   } catch {
     return undefined;
   }

@@ -21,7 +21,6 @@ export function formatMessage(message: SipMessage): string {
   return `${text}Content-Length: ${Buffer.byteLength(message.body)}\r\n\r\n${message.body}`;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these must not get into a header
 const BREAKS = /[\r\n\0]/;
 const NAME = /^[A-Za-z0-9\-.!%*_+`'~]+$/;
 

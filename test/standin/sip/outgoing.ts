@@ -42,6 +42,8 @@ export class OutgoingSession extends Session {
   final: SipResponse | undefined;
   /** Answers of further callees that took the same call: each was ended with ACK and BYE. */
   readonly otherAnswers: SipResponse[] = [];
+  /** INVITE transactions so far: one more for each challenge or resend. */
+  attempts = 0;
   private transaction: ClientTransaction | undefined;
   private readonly unanswered = new Set<ClientTransaction>();
   private cancelling = false;
@@ -107,6 +109,7 @@ export class OutgoingSession extends Session {
     target: Target,
     done: (response: SipResponse) => void,
   ): ClientTransaction {
+    this.attempts++;
     const transaction: ClientTransaction = this.agent.endpoint.request(request, target, {
       response: (response) => {
         if (response.status < 200) {

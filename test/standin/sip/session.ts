@@ -97,10 +97,9 @@ export abstract class Session {
   /** An in-dialog request came in. */
   receive(transaction: ServerTransaction): void {
     const { request } = transaction;
-    if (!this.dialog.accepts(request))
-      return this.answer(transaction, { status: 500, reason: 'CSeq out of order' });
-    if (this.state === 'ended') return this.answer(transaction, { status: 481 });
-    if (request.method === 'BYE') {
+    if (!this.dialog.accepts(request)) this.answer(transaction, { status: 500, reason: 'CSeq out of order' });
+    else if (this.state === 'ended') this.answer(transaction, { status: 481 });
+    else if (request.method === 'BYE') {
       this.answer(transaction, { status: 200 });
       this.closeUnanswered();
       this.finish({ by: 'remote', status: 200, message: request });
