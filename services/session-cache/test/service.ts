@@ -36,7 +36,7 @@ export async function serve(sessionStore: FeedingStore, registrationStore: Feedi
     client.close();
     await app.lifecycle.shutdown();
   };
-  return { cache, client, deeds, faults, degraded, stop };
+  return { cache, client, address: server.address, deeds, faults, degraded, stop };
 }
 
 /** The same on real NATS; stop it before the connection. */

@@ -236,7 +236,7 @@ describe('events of one session', () => {
       fc.asyncProperty(shuffled, fc.boolean(), fc.boolean(), (order, who, open) =>
         outcome(order, [who], open),
       ),
-      { numRuns: 300 },
+      { numRuns: 400 },
     );
   });
 
@@ -247,6 +247,6 @@ describe('events of one session', () => {
         order.map((leg, index) => `${order.indexOf(leg) === index ? 'created' : 'hangup'} ${leg}`),
       )
       .chain((once) => fc.shuffledSubarray(once).map((again) => [...once, ...again]));
-    await fc.assert(fc.asyncProperty(shuffled, replicas, fc.boolean(), outcome), { numRuns: 300 });
+    await fc.assert(fc.asyncProperty(shuffled, replicas, fc.boolean(), outcome), { numRuns: 400 });
   });
 });

@@ -37,6 +37,7 @@ export class Calls {
   async handle(event: CallEvent): Promise<void> {
     if (!event.sessionId || !event.legUuid) return;
     if (event.event !== 'created' && event.event !== 'hangup') return;
+    if (event.event === 'created' && this.#hungUp.get(event.legUuid)) return;
     const session = await this.#find(event);
     if (session) await this.#apply(session, event);
     else await this.#orphan(event);
@@ -87,7 +88,7 @@ export class Calls {
   async #adopt(event: CallEvent): Promise<void> {
     const recent = this.#recent.get(event.sessionId);
     const ended = recent && [...recent.ended, ...recent.legs.map((leg) => leg.uuid)];
-    if (ended?.includes(event.legUuid) || this.#hungUp.get(event.legUuid)) return;
+    if (ended?.includes(event.legUuid)) return;
     if (!recent && (event.outbound || !event.tenantId || !event.callId || this.#isOld(event))) return;
     const blank: Session = recent
       ? { ...recent, legs: [], ended: ended!.slice(-MAX_ENDED), confirmed: false }

@@ -33,13 +33,12 @@ export function bindingHandlers({ sessions, fanOut, now, drained }: BindingParts
     bind: unaryHandler(bind),
     bindStream: bidiHandler(async (messages, { signal }, write) => {
       const gate = new Gate(MOST_IN_FLIGHT);
+      const answers = new Outbox(write);
       for await (const request of endingWith(messages, drained)) {
         await gate.enter();
         void bind(request)
           .catch((error: unknown) => failureOf(request, error))
-          .then(write)
-          .catch(() => {})
-          .finally(() => gate.leave());
+          .then((answer) => answers.send(answer, () => gate.leave()));
       }
       if (!signal.aborted) await gate.empty();
     }),
@@ -104,6 +103,33 @@ async function* endingWith<T>(messages: AsyncIterable<T>, signal: AbortSignal): 
     }
   } finally {
     signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Writes answers one after another: only one of them waits when the caller reads slowly. */
+class Outbox<T> {
+  readonly #waiting: { message: T; done: () => void }[] = [];
+  readonly #write: (message: T) => Promise<void>;
+  #busy = false;
+
+  constructor(write: (message: T) => Promise<void>) {
+    this.#write = write;
+  }
+
+  /** `done` is called when the message is written, or cannot be any more. */
+  send(message: T, done: () => void): void {
+    this.#waiting.push({ message, done });
+    if (!this.#busy) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#busy = true;
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      // Failing means that the caller is gone, and with it whoever wanted the answer.
+      await this.#write(next.message).catch(() => {});
+      next.done();
+    }
+    this.#busy = false;
   }
 }
 

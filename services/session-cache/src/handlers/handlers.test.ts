@@ -1,37 +1,13 @@
 import { NodeRole } from '@callmesh/proto/node';
-import {
-  type Binding,
-  BindingState,
-  type BindRequest,
-  type BindResponse,
-  type Registration,
-} from '@callmesh/proto/session';
+import type { Binding, BindRequest, BindResponse, Registration } from '@callmesh/proto/session';
 import { FunctionMessage } from '@callmesh/proto/tenant';
 import { call, serverStream } from '@callmesh/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sessionId, until } from '../../test/replicas.ts';
+import { binding } from '../../test/bindings.ts';
+import { until } from '../../test/replicas.ts';
 import { serve } from '../../test/service.ts';
 import { MemoryBucket } from '../adapters/memory-kv.ts';
 
-export function binding(callId: string, more: Partial<Binding> = {}): Binding {
-  return {
-    sessionId: sessionId(),
-    tenantId: 'acme',
-    callId,
-    affinityKey: '',
-    nodeId: 'fs-a',
-    nodeEpoch: 'a1',
-    role: NodeRole.NODE_ROLE_MEDIA,
-    function: FunctionMessage.FUNCTION_GENERAL,
-    groupId: 'media-a',
-    edgeId: 'kama-pstn-1',
-    state: BindingState.BINDING_STATE_UNSPECIFIED,
-    createdAt: undefined,
-    revision: 0,
-    trunkId: 'acme-pbx',
-    ...more,
-  };
-}
 const bindOf = (of: Binding, correlation = 0): BindRequest => ({ correlation, binding: of, replaceDead: [] });
 
 describe('session-cache over gRPC', () => {
