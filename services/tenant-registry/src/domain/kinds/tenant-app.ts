@@ -1,12 +1,12 @@
 import { Kind, TenantApp } from '@callmesh/proto/tenant';
 import { z } from 'zod';
 import { functions, roles, word } from '../enums.ts';
-import { slug } from '../fields.ts';
+import { pattern, slug } from '../fields.ts';
 import { defineKind, PLATFORM } from '../kind.ts';
 import { groupHasRole } from './group-role.ts';
 
-const tenantOrPlatform = z.union(
-  [slug, z.literal(PLATFORM)],
+const tenantOrPlatform = pattern(
+  /^(\*|[a-z0-9][a-z0-9-]{0,62})$/,
   'expected a tenant id, or "*" for the platform',
 );
 

@@ -2,7 +2,7 @@ import { Kind, Trunk } from '@callmesh/proto/tenant';
 import { z } from 'zod';
 import { sourceAddress } from '../address.ts';
 import { functions, mediaAnchors, trunkAuths, trunkKinds, word } from '../enums.ts';
-import { enabled, ha1Md5, ha1Sha256, integer, limit, pattern, slug, uniqueList } from '../fields.ts';
+import { enabled, ha1Sha256, integer, limit, pattern, slug, uniqueList } from '../fields.ts';
 import { type Claim, defineKind } from '../kind.ts';
 import { contactUri } from '../uri.ts';
 
@@ -34,7 +34,10 @@ export const trunk = defineKind({
         'expected 1-64 of A-Z, a-z, 0-9, ".", "_", "+", "~" and "-"',
       ).default(''),
       realm: pattern(/^([A-Za-z0-9._-]([A-Za-z0-9. _-]{0,253}[A-Za-z0-9._-])?)?$/, REALM).default(''),
-      ha1_md5: z.union([z.literal(''), ha1Md5], 'expected 32 lower-case hex digits, or nothing').default(''),
+      ha1_md5: pattern(
+        /^([0-9a-f]{32})?$/,
+        'expected MD5(username:realm:password) as 32 lower-case hex digits',
+      ).default(''),
       ha1_sha256: ha1Sha256,
       contact_uri: contactUri,
       max_channels: limit,
