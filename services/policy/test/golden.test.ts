@@ -151,7 +151,7 @@ function answerCall(spec: Scenario, snapshot: TestSnapshot, trace: Trace): Recor
   const holder = spec.elsewhere ? buildBinding(spec.elsewhere) : proposal;
   const settled = settle(decision, proposal, holder, snapshot.nodes);
   return {
-    ...describeDecision(settled ?? decision, settled ? holder.sessionId : 'new'),
+    ...describeDecision(settled?.decision ?? decision, settled?.bound ? holder.sessionId : 'new'),
     replace: settled === undefined,
   };
 }

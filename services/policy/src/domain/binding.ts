@@ -16,7 +16,9 @@ export interface Held {
  */
 export function aliveNode(binding: Binding, nodes: NodeTable): NodeRow | undefined {
   const node = nodes.get(binding.nodeId);
-  if (!node || node.epoch !== binding.nodeEpoch) return undefined;
+  if (!node) return undefined;
+  // A table that is not kept current may be the one that has not heard of the restart.
+  if (node.epoch !== binding.nodeEpoch && nodes.current) return undefined;
   return node.status === 'down' || node.status === 'drained' ? undefined : node;
 }
 

@@ -41,6 +41,12 @@ export function proposalOf(decision: Decision, request: RouteRequest, sessionId:
   };
 }
 
+export interface Settled {
+  readonly decision: Decision;
+  /** False when session-cache holds a binding to a node this instance does not know: it is left alone. */
+  readonly bound: boolean;
+}
+
 /**
  * Step 7, what session-cache says holds: the proposal, or a binding another
  * instance or another leg was first with, which then decides. Undefined when
@@ -51,16 +57,14 @@ export function settle(
   proposal: Binding,
   holder: Binding,
   nodes: NodeTable,
-): Decision | undefined {
+): Settled | undefined {
   const same = holder.nodeId === proposal.nodeId && holder.nodeEpoch === proposal.nodeEpoch;
-  if (holder.sessionId === proposal.sessionId && same) return decision;
+  if (holder.sessionId === proposal.sessionId && same) return { decision, bound: true };
+  if (!nodes.get(holder.nodeId)) return { decision, bound: false };
   const node = aliveNode(holder, nodes);
   if (!node) return undefined;
-  return heldDecision(decision, {
-    binding: holder,
-    node,
-    by: holder.callId === proposal.callId ? 'Call-ID' : 'affinity key',
-  });
+  const by = holder.callId === proposal.callId ? 'Call-ID' : 'affinity key';
+  return { decision: heldDecision(decision, { binding: holder, node, by }), bound: true };
 }
 
 /** A decision in which a live binding names the first choice. */

@@ -25,6 +25,8 @@ const NONE: readonly NodeRow[] = [];
 
 /** Every node the mesh knows of, by id, by address and by role and group. */
 export class NodeTable {
+  /** False while nobody tells of changes: then an unknown epoch proves nothing. */
+  current = true;
   readonly #rows = new Map<string, NodeRow>();
   readonly #records = new Map<string, NodeRecord>();
   readonly #groups = new Map<string, readonly NodeRow[]>();
@@ -43,6 +45,10 @@ export class NodeTable {
 
   records(): IterableIterator<NodeRecord> {
     return this.#records.values();
+  }
+
+  record(id: string): NodeRecord | undefined {
+    return this.#records.get(id);
   }
 
   rows(): IterableIterator<NodeRow> {

@@ -1,0 +1,79 @@
+import {
+  Direction,
+  type Kind,
+  type NumberRule,
+  Party,
+  type Resource,
+  type Trunk,
+} from '@callmesh/proto/tenant';
+import type { DirectoryItem, DirectoryKind } from '../domain/directory.ts';
+import type { DestinationKind, Trunk as DomainTrunk } from '../domain/model.ts';
+import { functionFrom, roleFrom, shortName } from './proto.ts';
+
+/** A resource of the registry as decisions know it; undefined for what they do not need. */
+export function itemFrom(resource: Resource): DirectoryItem | undefined {
+  const held = resource.value;
+  switch (held?.$case) {
+    case 'tenant':
+      return { kind: 'tenant', value: held.value };
+    case 'nodeGroup':
+      return { kind: 'group', value: { id: held.value.id, strategy: held.value.strategy } };
+    case 'appNode':
+      return { kind: 'placement', value: held.value };
+    case 'tenantApp': {
+      const { id, tenantId, groupId, role, function: fn } = held.value;
+      const [name, nodeRole] = [functionFrom(fn), roleFrom(role)];
+      return (
+        name && nodeRole && { kind: 'link', value: { id, tenantId, groupId, role: nodeRole, function: name } }
+      );
+    }
+    case 'agent':
+      return { kind: 'agent', value: held.value };
+    case 'did': {
+      const destinationKind = shortName(held.value.destinationKind, 'DESTINATION_KIND_') as DestinationKind;
+      return {
+        kind: 'did',
+        value: { ...held.value, function: functionFrom(held.value.function), destinationKind },
+      };
+    }
+    case 'trunk':
+      return { kind: 'trunk', value: trunkFrom(held.value) };
+    case 'numberRule':
+      return ruleFrom(held.value);
+    default:
+      return undefined;
+  }
+}
+
+function trunkFrom(trunk: Trunk): DomainTrunk {
+  return {
+    ...trunk,
+    kind: shortName(trunk.kind, 'TRUNK_KIND_') === 'carrier' ? 'carrier' : 'hybrid',
+    // One whose proof is not understood must not be let in by its address alone.
+    auth: (shortName(trunk.auth, 'TRUNK_AUTH_') as DomainTrunk['auth'] | undefined) ?? 'tls',
+    mediaAnchor:
+      (shortName(trunk.mediaAnchor, 'MEDIA_ANCHOR_') as DomainTrunk['mediaAnchor'] | undefined) ?? 'auto',
+    function: functionFrom(trunk.function),
+  };
+}
+
+/** Policy looks called numbers up, so only rules for the called number of incoming calls matter here. */
+function ruleFrom(rule: NumberRule): DirectoryItem | undefined {
+  if (rule.direction !== Direction.DIRECTION_INBOUND || rule.party === Party.PARTY_CALLING) return undefined;
+  return { kind: 'rule', value: rule };
+}
+
+const KINDS: Partial<Record<Kind, DirectoryKind>> = {
+  KIND_TENANT: 'tenant',
+  KIND_NODE_GROUP: 'group',
+  KIND_APP_NODE: 'placement',
+  KIND_TENANT_APP: 'link',
+  KIND_AGENT: 'agent',
+  KIND_DID: 'did',
+  KIND_TRUNK: 'trunk',
+  KIND_NUMBER_RULE: 'rule',
+};
+
+export function kindFrom(kind: Kind): DirectoryKind | undefined {
+  return KINDS[kind];
+}

@@ -1,0 +1,33 @@
+import { commonConfig, listenAddress } from '@callmesh/runtime';
+import { z } from 'zod';
+
+/** A gRPC target: "etcd:///<service>" or "host:port". */
+const target = z.string().min(1);
+
+export const configSchema = z.strictObject({
+  ...commonConfig,
+  /** The HTTP API that Kamailio asks; /health and /metrics are on `http`. */
+  api: z
+    .strictObject({
+      listen: listenAddress.default('127.0.0.1:0'),
+      /** Address Kamailio reaches it at, where that is not the one it listens on. */
+      advertise: listenAddress.optional(),
+    })
+    .prefault({}),
+  services: z
+    .strictObject({
+      tenant_registry: target.default('etcd:///tenant-registry'),
+      state: target.default('etcd:///state'),
+      session_cache: target.default('etcd:///session-cache'),
+    })
+    .prefault({}),
+  bindings: z
+    .strictObject({
+      /** Most milliseconds an INVITE waits for session-cache; Kamailio waits 400 for policy. */
+      deadline_ms: z.int().min(10).max(300).default(150),
+      /** Most bindings kept in memory. */
+      memory: z.int().min(1_000).max(5_000_000).default(250_000),
+    })
+    .prefault({}),
+});
+export type PolicyConfig = z.infer<typeof configSchema>;

@@ -1,0 +1,166 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import {
+  type CallmeshError,
+  type Component,
+  fail,
+  splitAddress,
+  toCallmeshError,
+  toHttpError,
+} from '@callmesh/runtime';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import {
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import type { Logger } from 'pino';
+import { answerFrom, requestFrom } from './answer.ts';
+import {
+  type DialogAnswer,
+  type DialogRequest,
+  dialogAnswer,
+  dialogRequest,
+  refusal,
+  sessionAnswer,
+  sessionRequest,
+} from './schema.ts';
+import type { SessionRouter } from './session-router.ts';
+
+/** A SIP request's headers that policy asks for fit well within this, bytes. */
+const BODY_LIMIT = 16 * 1024;
+/** Kamailio keeps its connections; longer than the pauses between calls. */
+const KEEP_ALIVE_MS = 72_000;
+
+export interface HttpOptions {
+  readonly listen: string;
+  /** Bearer token every request under /v1 must carry. */
+  readonly token: string;
+  readonly version: string;
+}
+
+export interface HttpPorts {
+  readonly router: Pick<SessionRouter, 'route'>;
+  dialog(body: DialogRequest): Promise<DialogAnswer>;
+  readonly log: Logger;
+}
+
+/** Builds the HTTP API that Kamailio asks; its OpenAPI document is at /docs. */
+export async function buildHttp(options: HttpOptions, ports: HttpPorts): Promise<FastifyInstance> {
+  const server = Fastify({
+    bodyLimit: BODY_LIMIT,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+  });
+  server.setValidatorCompiler(validatorCompiler);
+  server.setSerializerCompiler(serializerCompiler);
+  server.setErrorHandler((error, _request, reply) => {
+    const refused = refusalOf(error as FastifyError);
+    if (refused.code === 'internal') ports.log.error({ err: refused.cause ?? error }, 'request failed');
+    const { status, body } = toHttpError(refused);
+    if (body.retry_after !== undefined) reply.header('retry-after', body.retry_after);
+    return reply.status(status).send(body);
+  });
+  server.setNotFoundHandler((_request, reply) => {
+    const { status, body } = toHttpError(fail('not_found', 'no such path'));
+    return reply.status(status).send(body);
+  });
+  await server.register(swagger, { openapi: openapi(options.version), transform: jsonSchemaTransform });
+  await server.register(swaggerUi, { routePrefix: '/docs' });
+  await server.register((scope) => routes(scope, options.token, ports));
+  return server;
+}
+
+async function routes(server: FastifyInstance, token: string, { router, dialog }: HttpPorts): Promise<void> {
+  const expected = digest(`Bearer ${token}`);
+  server.addHook('onRequest', async (request) => {
+    if (!timingSafeEqual(digest(request.headers.authorization ?? ''), expected))
+      throw fail('unauthenticated', 'expected a valid bearer token');
+  });
+  const typed = server.withTypeProvider<ZodTypeProvider>();
+  const refusals = Object.fromEntries(
+    [400, 401, 403, 404, 413, 429, 500, 503].map((status) => [status, refusal]),
+  );
+  const common = { tags: ['routes'], security: [{ bearer: [] }] };
+  typed.post(
+    '/v1/routes/session',
+    {
+      schema: {
+        ...common,
+        summary: 'Where a new session goes',
+        body: sessionRequest,
+        response: { 200: sessionAnswer, ...refusals },
+      },
+    },
+    async ({ body }) => answerFrom(await router.route(requestFrom(body))),
+  );
+  typed.post(
+    '/v1/routes/dialog',
+    {
+      schema: {
+        ...common,
+        summary: 'Where a session lives now whose node is not up',
+        body: dialogRequest,
+        response: { 200: dialogAnswer, ...refusals },
+      },
+    },
+    ({ body }) => dialog(body),
+  );
+}
+
+/** Compared as hashes: of equal length whatever was sent. */
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+/** What fastify itself refuses, in the words of the error catalogue. */
+function refusalOf(error: FastifyError): CallmeshError {
+  if (error.validation) {
+    const field = error.validation[0]?.instancePath.replace(/^\//, '').replaceAll('/', '.');
+    return fail('invalid_argument', error.validation[0]?.message ?? error.message, {
+      field: field || undefined,
+    });
+  }
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return fail('too_large', `expected at most ${BODY_LIMIT} bytes`);
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
+    return fail('invalid_argument', error.message);
+  return toCallmeshError(error);
+}
+
+function openapi(version: string) {
+  return {
+    info: {
+      title: 'callmesh policy',
+      description: 'Decides which node takes a session. Asked by Kamailio for every new INVITE.',
+      version,
+    },
+    components: { securitySchemes: { bearer: { type: 'http' as const, scheme: 'bearer' } } },
+  };
+}
+
+/** The API as a part of the service: listens on start, finishes what is in flight on drain. */
+export function httpApi(options: HttpOptions, ports: HttpPorts): Component & { readonly address: string } {
+  let server: FastifyInstance | undefined;
+  let address = options.listen;
+  return {
+    name: 'http-api',
+    get address() {
+      return address;
+    },
+    async start() {
+      server = await buildHttp(options, ports);
+      const { host, port } = splitAddress(options.listen);
+      const url = new URL(await server.listen({ host, port }));
+      address = `${url.hostname}:${url.port}`;
+    },
+    async drain() {
+      await server?.close();
+    },
+    async stop() {
+      server?.server.closeAllConnections();
+    },
+  };
+}

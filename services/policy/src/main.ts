@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import { PolicyServiceService } from '@callmesh/proto/policy';
+import { SessionCacheServiceClient } from '@callmesh/proto/session';
+import { StateServiceClient } from '@callmesh/proto/state';
+import { TenantRegistryServiceClient } from '@callmesh/proto/tenant';
+import {
+  Etcd,
+  grpcClient,
+  grpcServer,
+  Nats,
+  registerEtcdResolver,
+  runService,
+  serviceRegistration,
+} from '@callmesh/runtime';
+import { Assignments } from './adapters/assignments.ts';
+import { BindStream } from './adapters/bind-stream.ts';
+import { Binder } from './adapters/binder.ts';
+import { nodeFeed, sessionFeed, tenantFeed } from './adapters/feeds.ts';
+import { firstSnapshot } from './adapters/first-snapshot.ts';
+import { follow } from './adapters/follow.ts';
+import { sessionLookup } from './adapters/session-lookup.ts';
+import { snapshotFile } from './adapters/snapshot-file.ts';
+import { configSchema } from './config.ts';
+import { dialogHandler } from './handlers/dialog.ts';
+import { policyService } from './handlers/grpc.ts';
+import { httpApi } from './handlers/http.ts';
+import { routingMetrics } from './handlers/metrics.ts';
+import { SessionRouter } from './handlers/session-router.ts';
+import { Mesh } from './mesh.ts';
+
+await runService('policy', configSchema, (app, config) => {
+  const { services, bindings, auth } = config;
+  const mesh = new Mesh({ bindingLimit: bindings.memory, now: Date.now() });
+
+  // What is known: from the last snapshot first, then from whoever answers.
+  app.add(snapshotFile(app, mesh, join(config.state_dir, 'snapshot.json')));
+  const etcd = app.add(new Etcd(app, config.etcd));
+  registerEtcdResolver(etcd);
+  const nats = app.add(new Nats(app, config.nats));
+  const sessions = grpcClient(app, SessionCacheServiceClient, services.session_cache);
+  const assignments = app.add(new Assignments(app, nats, mesh));
+  app.add(
+    follow(app, tenantFeed(grpcClient(app, TenantRegistryServiceClient, services.tenant_registry), mesh)),
+  );
+  app.add(follow(app, nodeFeed(grpcClient(app, StateServiceClient, services.state), mesh)));
+  app.add(follow(app, sessionFeed(sessions, mesh)));
+  app.add(firstSnapshot(mesh));
+
+  // What is decided.
+  const stream = app.add(new BindStream(app, sessions));
+  const binder = app.add(new Binder(app, mesh, stream, bindings.deadline_ms));
+  const router = new SessionRouter(mesh, {
+    bind: (proposal, replace) => binder.bind(proposal, replace),
+    announce: (nodeId, epoch, sessionId) => assignments.announce(nodeId, epoch, sessionId),
+    metrics: routingMetrics(app.meter, mesh, () => binder.waiting),
+    log: app.log,
+  });
+  const dialog = dialogHandler(mesh, sessionLookup(sessions, bindings.deadline_ms), app.log);
+
+  // Who may ask.
+  const grpc = app.add(grpcServer(app, config.grpc, [[PolicyServiceService, policyService(mesh, router)]]));
+  const api = app.add(
+    httpApi(
+      { listen: config.api.listen, token: auth.token, version: '0.1.0' },
+      { router, dialog, log: app.log },
+    ),
+  );
+  app.addresses.api = () => api.address;
+  app.add(serviceRegistration(app, etcd, 'policy', () => grpc.address));
+  app.add(serviceRegistration(app, etcd, 'policy-http', () => config.api.advertise ?? api.address));
+});
