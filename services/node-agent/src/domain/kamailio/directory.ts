@@ -1,0 +1,64 @@
+import type { NodeRole } from '@callmesh/proto/node';
+import {
+  type AppNode,
+  FunctionMessage as Purpose,
+  type Resource,
+  type Tenant,
+  type TenantApp,
+  type Trunk,
+} from '@callmesh/proto/tenant';
+
+/** The tenant id of the platform's own links. */
+const PLATFORM = '*';
+
+/** What an edge needs of the tenants: whose trunks there are and which groups their calls go to. */
+export class Directory {
+  readonly tenants = new Map<string, Tenant>();
+  readonly trunks = new Map<string, Trunk>();
+  readonly #apps = new Map<string, TenantApp>();
+  readonly #appNodes = new Map<string, AppNode>();
+
+  /** True when the resource is one an edge needs. */
+  put(resource: Resource): boolean {
+    const { value } = resource;
+    switch (value?.$case) {
+      case 'tenant':
+        this.tenants.set(value.value.id, value.value);
+        return true;
+      case 'trunk':
+        this.trunks.set(value.value.id, value.value);
+        return true;
+      case 'tenantApp':
+        this.#apps.set(value.value.id, value.value);
+        return true;
+      case 'appNode':
+        this.#appNodes.set(value.value.id, value.value);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** Group a node was placed in; undefined when it is where it registers itself. */
+  placement(nodeId: string): string | undefined {
+    return this.#appNodes.get(nodeId)?.groupId || undefined;
+  }
+
+  /** Trunks that may be used: enabled, and their tenant too. Ordered by id. */
+  usableTrunks(): Trunk[] {
+    const usable = [...this.trunks.values()].filter(
+      (trunk) => trunk.enabled && this.tenants.get(trunk.tenantId)?.enabled,
+    );
+    return usable.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Group a trunk's calls go to: the tenant's link for the trunk's function, else the platform's; undefined when there is none. */
+  groupOf(trunk: Trunk, role: NodeRole): string | undefined {
+    const purpose =
+      trunk.function === Purpose.FUNCTION_UNSPECIFIED ? Purpose.FUNCTION_GENERAL : trunk.function;
+    const apps = [...this.#apps.values()].filter((app) => app.function === purpose && app.role === role);
+    const link =
+      apps.find((app) => app.tenantId === trunk.tenantId) ?? apps.find((app) => app.tenantId === PLATFORM);
+    return link?.groupId;
+  }
+}
