@@ -51,6 +51,23 @@ function contextOf(call: AnyCall): CallContext {
   };
 }
 
+/** Streams that are open; a server that drains ends them, so that their callers go to another replica. */
+const openStreams = new Set<AbortController>();
+export function endStreams(): void {
+  for (const aborter of openStreams) aborter.abort();
+}
+
+function streamContextOf(call: AnyCall): CallContext & { readonly done: () => void } {
+  const aborter = new AbortController();
+  openStreams.add(aborter);
+  const context = contextOf(call);
+  return {
+    ...context,
+    signal: AbortSignal.any([context.signal, aborter.signal]),
+    done: () => openStreams.delete(aborter),
+  };
+}
+
 function statusOf(call: AnyCall, thrown: unknown): ReturnType<typeof toGrpcError> {
   if (!(thrown instanceof CallmeshError) || thrown.code === 'internal') report(call.getPath(), thrown);
   return toGrpcError(thrown);
@@ -98,12 +115,14 @@ export function streamHandler<Req, Res>(
   handle: (request: Req, context: CallContext, write: Write<Res>) => Promise<void>,
 ): handleServerStreamingCall<Req, Res> {
   return async (call) => {
-    const context = contextOf(call);
+    const context = streamContextOf(call);
     try {
       await handle(call.request, context, writer(call as ServerWritableStream<never, Res>, context.signal));
       call.end();
     } catch (error) {
       call.emit('error', statusOf(call, error));
+    } finally {
+      context.done();
     }
   };
 }
@@ -113,12 +132,14 @@ export function bidiHandler<Req, Res>(
   handle: (messages: AsyncIterable<Req>, context: CallContext, write: Write<Res>) => Promise<void>,
 ): handleBidiStreamingCall<Req, Res> {
   return async (call) => {
-    const context = contextOf(call);
+    const context = streamContextOf(call);
     try {
       await handle(call, context, writer(call as ServerDuplexStream<never, Res>, context.signal));
       call.end();
     } catch (error) {
       call.emit('error', statusOf(call, error));
+    } finally {
+      context.done();
     }
   };
 }

@@ -19,7 +19,7 @@ import { splitAddress } from '../http.ts';
 import type { Component } from '../lifecycle.ts';
 import type { App } from '../service.ts';
 import { toGrpcError } from './errors.ts';
-import { onHandlerFault } from './handlers.ts';
+import { endStreams, onHandlerFault } from './handlers.ts';
 
 /** A service definition with what implements it. */
 export type ServiceBinding = readonly [ServiceDefinition, UntypedServiceImplementation];
@@ -66,7 +66,9 @@ export function grpcServer(
     },
     drain() {
       health.setStatus('', 'NOT_SERVING');
-      return new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      const finished = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      endStreams();
+      return finished;
     },
     async stop() {
       server.forceShutdown();

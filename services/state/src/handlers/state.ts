@@ -1,0 +1,91 @@
+import { DesiredState, NodeRole } from '@callmesh/proto/node';
+import type { NodeState, StateServiceServer, WatchNodesEvent } from '@callmesh/proto/state';
+import { type App, type Etcd, fail, streamHandler, unaryHandler, type Write } from '@callmesh/runtime';
+import { adminKey, desiredWord } from '../adapters/etcd-feed.ts';
+import type { NodeTable } from '../domain/table.ts';
+import { toNodeState } from './row.ts';
+import type { Watchers } from './watchers.ts';
+
+const NODE_ID = /^[a-z0-9-]{1,63}$/;
+/** Events a slow watcher may be behind before it is cut off to start anew. */
+const BACKLOG = 10_000;
+
+interface Filter {
+  readonly role: NodeRole;
+  readonly group: string;
+}
+
+function matches({ role, group }: Filter, { node }: NodeState): boolean {
+  const anyRole = role === NodeRole.NODE_ROLE_UNSPECIFIED;
+  return (anyRole || node?.role === role) && (group === '' || node?.group === group);
+}
+
+function checkId(id: string): string {
+  if (!NODE_ID.test(id))
+    throw fail('invalid_argument', 'node_id: expected 1-63 of a-z, 0-9 and "-"', { field: 'node_id' });
+  return id;
+}
+
+export function stateService(app: App, etcd: Etcd, table: NodeTable, watchers: Watchers): StateServiceServer {
+  const select = (filter: Filter) =>
+    [...table.rows.values()]
+      .map(toNodeState)
+      .filter((row) => matches(filter, row))
+      .sort((a, b) => (a.node!.id < b.node!.id ? -1 : 1));
+
+  return {
+    listNodes: unaryHandler((request) => ({
+      nodes: select(request),
+      silentSources: Object.keys(app.health().degraded),
+    })),
+
+    getNode: unaryHandler(({ nodeId }) => {
+      const row = table.rows.get(checkId(nodeId));
+      if (!row) throw fail('not_found', `no node ${nodeId}`, { field: 'node_id' });
+      return toNodeState(row);
+    }),
+
+    watchNodes: streamHandler((request, { signal }, write) => watch(request, signal, write)),
+
+    setDesiredState: unaryHandler(async ({ nodeId, desired, actor }, context) => {
+      const key = adminKey(checkId(nodeId));
+      const word = desiredWord(desired);
+      if (!word)
+        throw fail('invalid_argument', 'desired: expected active, draining or disabled', {
+          field: 'desired',
+        });
+      const previous = table.rows.get(nodeId)?.facts.desired ?? DesiredState.DESIRED_STATE_ACTIVE;
+      await etcd.put(key, word);
+      app.log.info({ node: nodeId, desired: word, actor: actor || context.actor }, 'desired state set');
+      return { previous };
+    }),
+  };
+
+  async function watch(filter: Filter, signal: AbortSignal, write: Write<WatchNodesEvent>): Promise<void> {
+    const queue: WatchNodesEvent[] = [];
+    let wake: () => void = () => {};
+    const listener = watchers.listen((event) => {
+      queue.push(event);
+      wake();
+    });
+    signal.addEventListener('abort', () => wake(), { once: true });
+    const wanted = ({ event }: WatchNodesEvent) => event?.$case !== 'put' || matches(filter, event.value);
+    try {
+      for (const value of select(filter)) await write({ event: { $case: 'put', value } });
+      await write({ event: { $case: 'snapshotDone', value: {} } });
+      while (!signal.aborted) {
+        if (queue.length > BACKLOG) throw fail('unavailable', 'too slow for the changes: watch again');
+        const next = queue.shift();
+        if (next) {
+          if (wanted(next)) await write(next);
+        } else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    } finally {
+      listener.close();
+    }
+  }
+}
