@@ -1,5 +1,13 @@
 import { SessionCacheServiceService } from '@callmesh/proto/session';
-import { consumeCall, Etcd, grpcServer, Nats, runService, serviceRegistration } from '@callmesh/runtime';
+import {
+  consumeCall,
+  Etcd,
+  grpcServer,
+  Nats,
+  runService,
+  serviceRegistration,
+  subscribeLoad,
+} from '@callmesh/runtime';
 import { teller } from './adapters/events.ts';
 import { addGauges } from './adapters/gauges.ts';
 import { NatsBucket } from './adapters/nats-kv.ts';
@@ -25,6 +33,7 @@ await runService('session-cache', configSchema, (app, config) => {
   addGauges(app, cache);
   const server = app.add(grpcServer(app, config.grpc, [[SessionCacheServiceService, cache.handlers]]));
   app.add(cache);
+  subscribeLoad(nats, (report) => cache.idleNodes.note(report));
   app.add(consumeCall(app, nats, 'session-cache', (event) => cache.calls.handle(event)));
   app.add(serviceRegistration(app, etcd, 'session-cache', () => server.address));
 });

@@ -5,6 +5,7 @@ import { heldCodec } from './domain/codec.ts';
 import { Compaction } from './domain/compaction.ts';
 import type { AorRecord } from './domain/contacts.ts';
 import { FanOut } from './domain/fan-out.ts';
+import { IdleNodes } from './domain/idle-nodes.ts';
 import { aorCodec, Registrar } from './domain/registrar.ts';
 import { Replica } from './domain/replica.ts';
 import type { Held } from './domain/session.ts';
@@ -38,6 +39,7 @@ export class SessionCache implements Component {
   readonly name = 'session-cache';
   readonly sessions: Sessions;
   readonly calls: Calls;
+  readonly idleNodes: IdleNodes;
   readonly replica: Replica<Held>;
   readonly registrations: Replica<AorRecord>;
   readonly handlers: SessionCacheServiceServer;
@@ -59,8 +61,10 @@ export class SessionCache implements Component {
       maxSessions: parts.limits.sessions,
     });
     this.calls = new Calls(this.sessions, this.replica, now);
+    const mono = () => performance.now();
+    this.idleNodes = new IdleNodes(this.sessions, this.replica, mono);
     const times = { unconfirmedMs: parts.unconfirmedMs, overMs: OVER_MS, orphanMs: ORPHAN_MS };
-    this.#sweep = new Sweep(this.sessions, this.replica, times, () => performance.now());
+    this.#sweep = new Sweep(this.sessions, this.replica, times, mono);
     this.#registrar = new Registrar(this.registrations, now, parts.limits.aors);
     this.#compactions = [
       new Compaction(this.replica, parts.sessionStore),
@@ -86,6 +90,7 @@ export class SessionCache implements Component {
     this.registrations.start();
     this.#every('sweep', SWEEP_MS, async () => {
       await this.#sweep.run();
+      await this.idleNodes.run();
       await this.#registrar.sweep();
     });
     this.#every('compaction', COMPACT_MS, async () => {

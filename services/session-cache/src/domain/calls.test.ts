@@ -73,6 +73,21 @@ describe('a created leg', () => {
     expect(now()).toMatchObject({ confirmed: false, nodeId: 'fs-a' });
   });
 
+  it('with hostile fields is nobody’s', async () => {
+    const { bucket, one, session } = await bound();
+    const last = bucket.position().last;
+    for (const wrong of [
+      { sessionId: 'x' },
+      { sessionId: 'ffffffffffffffff', tenantId: 'a.>\r\nPUB x' },
+      { sessionId: 'ffffffffffffffff', callId: 'x'.repeat(257) },
+      { nodeId: '' },
+      { legUuid: 'x'.repeat(1000) },
+      { role: 'UNRECOGNIZED' as const },
+    ])
+      await one.calls.handle(legEvent('created', session, 'leg', A, wrong));
+    expect(bucket.position().last).toBe(last);
+  });
+
   it('makes a binding when the call was routed without one', async () => {
     const { one, two } = await bound();
     const session = proposal('fallback', B);

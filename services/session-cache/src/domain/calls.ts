@@ -1,5 +1,6 @@
 import type { CallEvent } from '@callmesh/proto/call';
 import { FunctionMessage } from '@callmesh/proto/tenant';
+import { isSessionEvent } from './check.ts';
 import { callKey, keyOfSession } from './keys.ts';
 import { isOver, legCreated, legEnded, MAX_ENDED } from './legs.ts';
 import { Recent } from './recent.ts';
@@ -35,8 +36,8 @@ export class Calls {
 
   /** Takes one event; rejects with `unavailable` when it must be delivered again. */
   async handle(event: CallEvent): Promise<void> {
-    if (!event.sessionId || !event.legUuid) return;
     if (event.event !== 'created' && event.event !== 'hangup') return;
+    if (!isSessionEvent(event)) return;
     if (event.event === 'created' && this.#hungUp.get(event.legUuid)) return;
     const session = await this.#find(event);
     if (session) await this.#apply(session, event);

@@ -1,3 +1,4 @@
+import type { CallEvent } from '@callmesh/proto/call';
 import { NodeRole } from '@callmesh/proto/node';
 import type {
   BindRequest,
@@ -107,6 +108,23 @@ export function checkMove(request: MoveRequest): { sessionId: string; from: Life
   const to = life('to', request.to);
   if (sameLife(from, to)) refuse('to', 'another life than from');
   return { sessionId: checkSessionId('session_id', request.sessionId), from, to };
+}
+
+/** Whether an event can be one of a session of ours; headers may carry anything, and bad ones would come again for ever. */
+export function isSessionEvent(event: CallEvent): boolean {
+  const short = (value: string, most: number) => Buffer.byteLength(value) <= most;
+  return (
+    SESSION_ID.test(event.sessionId) &&
+    (event.tenantId === '' || SLUG.test(event.tenantId)) &&
+    SLUG.test(event.nodeId) &&
+    event.nodeEpoch !== '' &&
+    short(event.nodeEpoch, MAX_TEXT_BYTES) &&
+    event.legUuid !== '' &&
+    short(event.legUuid, MAX_KEY_BYTES) &&
+    short(event.callId, MAX_KEY_BYTES) &&
+    event.role !== NodeRole.NODE_ROLE_UNSPECIFIED &&
+    Object.hasOwn(NodeRole, event.role)
+  );
 }
 
 export function checkAor(field: string, aor: string): string {
