@@ -1,16 +1,31 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TenantRegistryServiceService } from '@callmesh/proto/tenant';
-import { type App, grpcServer, runService } from '@callmesh/runtime';
+import {
+  type App,
+  type Component,
+  Etcd,
+  grpcServer,
+  Nats,
+  publishTenantChanged,
+  runService,
+  serviceRegistration,
+} from '@callmesh/runtime';
 import { databaseComponent } from './adapters/component.ts';
 import { openEmbedded, openPostgres } from './adapters/database.ts';
 import { Feed } from './adapters/feed.ts';
 import { Store } from './adapters/store.ts';
-import { configSchema, type RegistryConfig } from './config.ts';
+import { configSchema } from './config.ts';
+import type { Wanted } from './domain/document/read.ts';
+import { PLATFORM } from './domain/kind.ts';
 import { Registry, registryService } from './handlers/registry.ts';
-import { seed } from './handlers/seed.ts';
+import { readSeed, seed } from './handlers/seed.ts';
 
 await runService('tenant-registry', configSchema, async (app, config) => {
+  // Read first: a mistake in it should not wait for a database.
+  const wanted = readSeed(config.seed.map((name) => ({ name, text: readFileSync(name, 'utf8') })));
+  const etcd = app.add(new Etcd(app, config.etcd));
+  const nats = app.add(new Nats(app, config.nats));
   const database = config.database
     ? openPostgres(config.database.url, config.database.pool_size)
     : await openEmbedded(config.embedded.storage === 'disk' ? join(config.state_dir, 'database') : undefined);
@@ -23,21 +38,25 @@ await runService('tenant-registry', configSchema, async (app, config) => {
       onHealth: (reason) => app.degraded('database', reason),
     }),
   );
-  const registry = new Registry(store, feed, () => {});
-  app.add(seeding(app, registry, config));
-  app.add(grpcServer(app, config.grpc, [[TenantRegistryServiceService, registryService(registry)]]));
+  const registry = new Registry(store, feed, (tenant, revision) =>
+    publishTenantChanged(nats, { tenant_id: tenant || PLATFORM, revision }),
+  );
+  app.add(seeding(app, registry, wanted));
+  const server = app.add(
+    grpcServer(app, config.grpc, [[TenantRegistryServiceService, registryService(registry)]]),
+  );
   // After the server, hence drained before it: it waits for open streams to end.
   app.add({ name: 'watches', drain: () => registry.close() });
+  app.add(serviceRegistration(app, etcd, 'tenant-registry', () => server.address));
   observe(app, registry);
 });
 
-function seeding(app: App, registry: Registry, config: RegistryConfig) {
+function seeding(app: App, registry: Registry, wanted: readonly Wanted[]): Component {
   return {
     name: 'seed',
     async start() {
-      const files = config.seed.map((name) => ({ name, text: readFileSync(name, 'utf8') }));
-      const created = await seed(registry, files);
-      if (created) app.log.info({ created, files: config.seed }, 'seeded');
+      const created = await seed(registry, wanted);
+      if (created) app.log.info({ created }, 'seeded');
     },
   };
 }

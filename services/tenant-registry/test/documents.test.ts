@@ -5,7 +5,7 @@ import { Feed } from '../src/adapters/feed.ts';
 import { Store } from '../src/adapters/store.ts';
 import { exportTenant, importTenant } from '../src/handlers/documents.ts';
 import { Registry } from '../src/handlers/registry.ts';
-import { seed } from '../src/handlers/seed.ts';
+import { readSeed, seed } from '../src/handlers/seed.ts';
 import { embedded } from './databases.ts';
 import { HA1 } from './samples.ts';
 
@@ -197,16 +197,15 @@ describe('YAML documents', () => {
       'links:',
       '  - { id: fs-x, role: media, group_id: media-b }\nlinks:',
     );
-    const created = await seed(registry, [
-      { name: 'demo.yaml', text: [platform, changed, other].join('---\n') },
-    ]);
+    const text = [platform, changed, other].join('---\n');
+    const created = await seed(registry, readSeed([{ name: 'demo.yaml', text }]));
     expect(created).toBe(2);
     expect(await read('acme')).toContain('max_calls: 100');
     expect(await read('*')).toContain('strategy: hash');
   });
 
   it('name the file when a seed is wrong', async () => {
-    await expect(seed(registry, [{ name: 'demo.yaml', text: 'tenant: {}' }])).rejects.toThrow(
+    expect(() => readSeed([{ name: 'demo.yaml', text: 'tenant: {}' }])).toThrow(
       /^demo\.yaml: line 1, column 9/,
     );
   });

@@ -10,14 +10,9 @@ export interface SeedFile {
   readonly text: string;
 }
 
-/**
- * Creates what the files describe and is not there: tenants as a whole, the
- * platform's rows one by one. What is there stays as it is, so that a restart does
- * not undo what was changed since. Returns how many rows were created.
- * Errors: those of an import, naming the file.
- */
-export async function seed(registry: Registry, files: readonly SeedFile[]): Promise<number> {
-  const wanted = files.flatMap(({ name, text }) => {
+/** Reads seed files. Errors: those of an import, naming the file. */
+export function readSeed(files: readonly SeedFile[]): Wanted[] {
+  return files.flatMap(({ name, text }) => {
     try {
       return readDocuments(text);
     } catch (error) {
@@ -25,6 +20,15 @@ export async function seed(registry: Registry, files: readonly SeedFile[]): Prom
       throw fail(error.code, `${name}: ${error.message}`, { field: error.field, cause: error });
     }
   });
+}
+
+/**
+ * Creates what the seed describes and is not there: tenants as a whole, the
+ * platform's rows one by one. What is there stays as it is, so that a restart does
+ * not undo what was changed since. Returns how many rows were created.
+ * Errors: those of an import.
+ */
+export async function seed(registry: Registry, wanted: readonly Wanted[]): Promise<number> {
   const absent: Wanted[] = [];
   for (const document of wanted) if (!(await isThere(registry, document.tenant))) absent.push(document);
   const puts = absent
