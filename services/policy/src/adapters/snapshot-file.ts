@@ -25,7 +25,6 @@ interface Saved {
 export function snapshotFile(app: App, mesh: Mesh, path: string): Component {
   let timer: NodeJS.Timeout | undefined;
   let saving = Promise.resolve();
-  let complete = false;
 
   const save = async () => {
     const content: Saved = {
@@ -46,8 +45,7 @@ export function snapshotFile(app: App, mesh: Mesh, path: string): Component {
   const saveNow = () => {
     timer = undefined;
     // Half of a very first watch is no snapshot.
-    complete ||= mesh.freshness.silentSince('tenants') === undefined;
-    if (!complete) return;
+    if (!mesh.known) return;
     saving = saving.then(save).catch((error) => app.log.error({ err: error }, 'snapshot not saved'));
   };
 
@@ -57,7 +55,6 @@ export function snapshotFile(app: App, mesh: Mesh, path: string): Component {
       await mkdir(dirname(path), { recursive: true });
       const saved = await load(app, path);
       if (saved) {
-        complete = true;
         mesh.known = true;
         for (const item of saved.items) mesh.directory.put(item);
         for (const node of saved.nodes) mesh.nodes.put(node);

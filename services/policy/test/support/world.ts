@@ -23,14 +23,7 @@ export function buildSnapshot(world: World): TestSnapshot {
   const directory = new Directory();
   const nodes = new NodeTable(ledger, (id) => directory.placement(id));
   directory.onPlacement = (id) => nodes.refresh(id);
-  for (const [id, { strategy }] of Object.entries(world.groups))
-    directory.put({ kind: 'group', value: { id, strategy } });
-  addLinks(directory, PLATFORM, world.platform_links);
-  for (const [id, tenant] of Object.entries(world.tenants)) addTenant(directory, id, tenant);
-  for (const [id, { group, weight, max }] of Object.entries(world.placements))
-    directory.put({ kind: 'placement', value: { id, groupId: group, weight, maxSessions: max } });
-  for (const [id, node] of Object.entries(world.nodes)) addNode(nodes, ledger, id, node);
-  return {
+  const snapshot = {
     directory,
     nodes,
     ledger,
@@ -38,6 +31,22 @@ export function buildSnapshot(world: World): TestSnapshot {
     usage: new Usage(),
     turns: new Map(),
   };
+  fillSnapshot(snapshot, world);
+  return snapshot;
+}
+
+/** Tells a snapshot of this world. */
+export function fillSnapshot(
+  { directory, nodes, ledger }: Pick<TestSnapshot, 'directory' | 'nodes' | 'ledger'>,
+  world: World,
+): void {
+  for (const [id, { strategy }] of Object.entries(world.groups))
+    directory.put({ kind: 'group', value: { id, strategy } });
+  addLinks(directory, PLATFORM, world.platform_links);
+  for (const [id, tenant] of Object.entries(world.tenants)) addTenant(directory, id, tenant);
+  for (const [id, { group, weight, max }] of Object.entries(world.placements))
+    directory.put({ kind: 'placement', value: { id, groupId: group, weight, maxSessions: max } });
+  for (const [id, node] of Object.entries(world.nodes)) addNode(nodes, ledger, id, node);
 }
 
 function addLinks(directory: Directory, tenantId: string, links: Record<string, string>): void {
