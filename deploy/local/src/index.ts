@@ -1,4 +1,5 @@
 export { type Edge, type EdgeSpec, kamailioEdge } from './kamailio.ts';
+export { Mesh, type MeshNode, type MeshSpec, type NodeSpec } from './mesh.ts';
 export { ROOT } from './paths.ts';
 export { freePort } from './ports.ts';
 export { eventually, Process, type ProcessSpec } from './process.ts';

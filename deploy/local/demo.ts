@@ -1,0 +1,77 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { callsInto, demoSpec } from './demo/scenario.ts';
+import { callTable, nodeTable } from './demo/tables.ts';
+import { Mesh } from './src/mesh.ts';
+import { ROOT } from './src/paths.ts';
+import { Steps } from './src/progress.ts';
+import { installSystem } from './src/system.ts';
+
+const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
+const dir = join(ROOT, '.state', 'demo');
+const steps = new Steps(7);
+let mesh: Mesh | undefined;
+let stopping: Promise<void> | undefined;
+
+/** Ends every process once, however often it is asked to. */
+function stop(): Promise<void> {
+  stopping ??= (async () => {
+    steps.end();
+    await mesh?.stop();
+  })();
+  return stopping;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, async () => {
+    console.log('\nstopping ...');
+    interrupted = true;
+    if (mesh) await stop().then(() => process.exit(values.check ? 1 : 0));
+  });
+}
+let interrupted = false;
+
+async function run(): Promise<boolean> {
+  steps.next('what Debian has to bring');
+  await installSystem(steps.detail);
+  rmSync(dir, { recursive: true, force: true });
+  mesh = await Mesh.start({ ...demoSpec, dir, progress: (what) => steps.next(what) });
+  if (interrupted) return false;
+  steps.next('20 calls from two PBXs through Kamailio');
+  const calls = await callsInto(mesh);
+  steps.end();
+  console.log(`\n${callTable(calls)}\n\n${nodeTable(await mesh.table())}\n`);
+  const completed = calls.filter((call) => call.ok).length;
+  console.log(`${completed} of ${calls.length} calls completed on a node of their tenant's group`);
+  console.log('nodes are stand-ins (test/standin): they speak SIP and ESL as FreeSWITCH does');
+  return completed === calls.length;
+}
+
+function whatToLookAt(running: Mesh): void {
+  const policy = running.service('policy-1').ready;
+  const state = running.service('state-1').ready;
+  console.log(`
+callmesh is up.
+  place a call       sipp -sn uac 127.0.0.1:${running.edge.sipPort} -i 127.0.2.1 -s +4930100100 -m 1 -d 3000
+  policy's API       http://${policy.api}/docs
+  policy's health    http://${policy.http}/health
+  node table (gRPC)  ${state.grpc}  callmesh.state.v1.StateService/ListNodes, with reflection; token ${running.token}
+  Kamailio metrics   http://127.0.0.1:${running.edge.metricsPort}/metrics
+  etcd, NATS         ${running.etcd.url}  ${running.nats.url}
+  logs               ${running.dir}/*.log
+Ctrl-C stops everything.`);
+}
+
+try {
+  const good = await run();
+  if (values.check) {
+    await stop();
+    process.exit(good ? 0 : 1);
+  }
+  whatToLookAt(mesh!);
+} catch (error) {
+  await stop();
+  if (!interrupted) console.error(`\n${(error as Error).message}\nlogs: ${dir}`);
+  process.exit(1);
+}
