@@ -13,6 +13,8 @@ export interface NatsBucketOptions {
 }
 
 const TIMEOUT_MS = 300;
+/** When the client library itself gives up; by then nobody waits any more. */
+const LATE_MS = 5_000;
 const PROBE_MS = 100;
 const RETRY_MS = 200;
 
@@ -41,6 +43,8 @@ export class NatsBucket implements FeedingStore, Component {
   #created: string | undefined;
   #open = false;
   #probing = false;
+  /** When a request was last answered: a slow server is not a dead one. */
+  #answeredAt = 0;
 
   /** `connection` gives the connection once there is one; it is expected to reconnect for ever. */
   constructor(connection: () => NatsConnection | undefined, options: NatsBucketOptions) {
@@ -135,7 +139,7 @@ export class NatsBucket implements FeedingStore, Component {
     const subject = `$KV.${this.#bucket}.${key}`;
     try {
       const answer = await this.#guarded((nc) =>
-        nc.request(subject, value ?? Empty, { timeout: this.#timeoutMs, headers: head }),
+        nc.request(subject, value ?? Empty, { timeout: LATE_MS, headers: head }),
       );
       return parseAnswer<{ seq: number }>(answer.string()).seq;
     } catch (error) {
@@ -179,17 +183,23 @@ export class NatsBucket implements FeedingStore, Component {
   }
 
   #api<T>(what: string, body?: unknown): Promise<T> {
-    return this.#guarded((nc) => jsApi<T>(nc, `${what}.KV_${this.#bucket}`, body, this.#timeoutMs));
+    return this.#guarded((nc) => jsApi<T>(nc, `${what}.KV_${this.#bucket}`, body, LATE_MS));
   }
 
-  /** Runs a request unless the store is known to be away; one that is not answered starts a probe. */
+  /**
+   * Runs a request unless the store is known to be away. One that is not answered
+   * in time, while no other was either, starts a probe.
+   */
   async #guarded<T>(request: (nc: NatsConnection) => Promise<T>): Promise<T> {
     const nc = this.#connection();
     if (!nc || !this.live) throw fail('unavailable', 'NATS is away');
+    const asked = performance.now();
     try {
-      return await request(nc);
+      const answer = await patiently(request(nc), this.#timeoutMs);
+      this.#answeredAt = performance.now();
+      return answer;
     } catch (error) {
-      if (!(error instanceof JetStreamRefusal) || error.code === 503) void this.#probe(nc);
+      if (!(error instanceof JetStreamRefusal) && this.#answeredAt < asked) void this.#probe(nc);
       throw error;
     }
   }
@@ -206,6 +216,24 @@ export class NatsBucket implements FeedingStore, Component {
         await new Promise((resolve) => setTimeout(resolve, PROBE_MS));
       }
     }
+  }
+}
+
+/**
+ * The answer, or a failure after `ms`. A process that was itself held up looks
+ * once more before it blames the server: timers run before what has arrived is read.
+ */
+async function patiently<T>(answer: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const giveUp = () => reject(new Error(`no answer within ${ms} ms`));
+    timer = setTimeout(() => setImmediate(() => setTimeout(giveUp, 0)), ms);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+    answer.catch(() => {});
   }
 }
 
