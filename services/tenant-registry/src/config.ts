@@ -21,5 +21,3 @@ export const configSchema = z.strictObject({
   /** YAML files applied at start, where what they describe is not there yet. */
   seed: z.array(z.string().min(1)).default([]),
 });
-
-export type RegistryConfig = z.infer<typeof configSchema>;

@@ -25,8 +25,15 @@ export const embedded: Backend = {
   stop: async () => {},
 };
 
-/** A PostgreSQL server, which can be killed and started again. */
-export function postgres(): Backend & { kill(): Promise<void>; restart(): Promise<void> } {
+/** A PostgreSQL server, which can be killed and started again, frozen and thawed. */
+export interface ServerBackend extends Backend {
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  freeze(): void;
+  resume(): void;
+}
+
+export function postgres(): ServerBackend {
   let server: TestPostgres | undefined;
   let count = 0;
   return {
@@ -44,5 +51,7 @@ export function postgres(): Backend & { kill(): Promise<void>; restart(): Promis
     stop: async () => server?.stop(),
     kill: async () => server?.kill(),
     restart: async () => server?.start(),
+    freeze: () => server?.freeze(),
+    resume: () => server?.resume(),
   };
 }

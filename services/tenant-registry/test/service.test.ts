@@ -319,6 +319,14 @@ describe.skipIf(!server.available)('two replicas on one PostgreSQL', () => {
     await watch.close();
   });
 
+  it('say that the database is frozen, and when it is not any more', async () => {
+    server.freeze();
+    await expect.poll(() => a.health.at(-1), { timeout: 10_000 }).toMatch(/took longer|does not answer/);
+    server.resume();
+    await expect.poll(() => a.health.at(-1), { timeout: 10_000 }).toBe(null);
+    await expect(create(a, 'node_group', { id: 'thawed' })).resolves.toBeDefined();
+  });
+
   it('let a watcher of either replay to what the other lists', async () => {
     const watch = follow(b);
     await watch.until((events) => events.at(-1)?.event?.$case === 'snapshotDone');

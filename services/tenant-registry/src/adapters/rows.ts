@@ -13,7 +13,7 @@ export function* chunks<T>(list: readonly T[], size = CHUNK): Generator<T[]> {
 }
 
 /** Columns of a kind: its fields, its id, and whose it is where no field says so. */
-export function columnsOf(spec: KindSpec): string[] {
+function columnsOf(spec: KindSpec): string[] {
   return [...new Set(['id', ...(spec.tenantColumn ? [spec.tenantColumn] : []), ...fieldsOf(spec)])];
 }
 

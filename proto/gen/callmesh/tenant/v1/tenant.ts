@@ -806,7 +806,10 @@ export interface TenantApp {
   function: FunctionMessage;
   /** The group new sessions go to. */
   groupId: string;
-  /** Role of the group: a function may have a router and a media group. */
+  /**
+   * Role of the group: a function may have a router and a media group;
+   * unspecified: media.
+   */
   role: NodeRole;
 }
 
@@ -878,7 +881,7 @@ export interface Trunk {
   maxCps: number;
   /** Lower is tried first (outbound), 0-65535. */
   priority: number;
-  /** Share among trunks of one priority, 1-1000. */
+  /** Share among trunks of one priority, 1-1000; 0 means 1. */
   weight: number;
   /** False refuses its calls with 403 and sends none. */
   enabled: boolean;
@@ -1002,7 +1005,7 @@ export interface DeleteResponse {
 export interface ListRequest {
   /** The kind to list. */
   kind: Kind;
-  /** Only this tenant's; empty: of all. */
+  /** Only this tenant's; empty: of all; "*": the platform's own links. */
   tenantId: string;
   /** Most resources in the answer, 1-1000; 0 means 100. */
   pageSize: number;
@@ -1040,7 +1043,10 @@ export interface WatchEvent {
     /** The snapshot is complete; changes follow. */
     { $case: "snapshotDone"; value: SnapshotDone }
     | undefined;
-  /** Registry revision of this step. */
+  /**
+   * Registry revision of this step, to go on from; 0 within the snapshot, whose
+   * revision is that of snapshot_done. Each change has a revision of its own.
+   */
   revision: number;
 }
 
@@ -1060,7 +1066,10 @@ export interface SnapshotDone {
 
 /** ImportTenantRequest carries the document. */
 export interface ImportTenantRequest {
-  /** YAML 1.2 text, at most 1 MiB; its shape is in docs/operations.md. */
+  /**
+   * YAML 1.2 text, at most 1 MiB; its shape is in docs/operations.md. Several
+   * documents (tenants, and the platform's) become true together.
+   */
   yaml: string;
   /** Only validate and say what would change. */
   dryRun: boolean;
@@ -1070,7 +1079,7 @@ export interface ImportTenantRequest {
 
 /** ImportTenantResponse says what changed. */
 export interface ImportTenantResponse {
-  /** The tenant. */
+  /** The tenant; empty when the text was not of exactly one. */
   tenantId: string;
   /** How many resources were created. */
   created: number;
@@ -1084,7 +1093,7 @@ export interface ImportTenantResponse {
 
 /** ExportTenantRequest names the tenant. */
 export interface ExportTenantRequest {
-  /** The tenant. */
+  /** The tenant; "*": node groups, nodes and links of the platform. */
   tenantId: string;
 }
 

@@ -42,7 +42,8 @@ export function readSources(text: string): Source[] {
     const [problem] = [...document.errors, ...document.warnings];
     if (!problem) continue;
     const { line, col } = lines.linePos(problem.pos[0]);
-    const what = problem.message.split(/ at line \d/)[0];
+    const tooDeep = problem.message.includes('call stack');
+    const what = tooDeep ? 'nested too deeply' : problem.message.split(/ at line \d/)[0];
     throw fail('invalid_argument', `line ${line}, column ${col}: ${what}`, { field: 'yaml', cause: problem });
   }
   return documents.filter(({ contents }) => contents !== null).map((document) => source(document, lines));
