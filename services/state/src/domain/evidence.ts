@@ -56,7 +56,7 @@ function loadSilent(facts: Facts, sources: Sources, limits: Limits, now: number)
   const since = Math.max(facts.loadAt ?? facts.seenAt, natsSince);
   if (now - since <= limits.silenceMs && facts.loadAt !== undefined) return undefined;
   // A bus on which nobody is heard is to blame itself, not its nodes one by one.
-  if (!somebodyReports && registered > 1) return undefined;
+  if (!somebodyReports && registered > 1 && facts.loadAt !== undefined) return undefined;
   const detail =
     facts.loadAt === undefined
       ? 'no load report yet'

@@ -61,6 +61,16 @@ describe('a node', () => {
     expect(kinds('d')).toEqual(['load-silent']);
   });
 
+  it('that has not reported yet is suspect also when nobody has', () => {
+    const fresh = new NodeTable(limits);
+    for (const source of ['etcd', 'nats'] as const) fresh.source(source, true, now);
+    for (const id of ['a', 'b']) fresh.registered(node(id), now);
+    fresh.tick(now);
+    expect([...fresh.rows.values()].map((row) => row.status)).toEqual(
+      Array(2).fill(NodeStatus.NODE_STATUS_SUSPECT),
+    );
+  });
+
   it('whose reports stop is suspect, and up when they come again', () => {
     pass(4_000, ['b', 'c']);
     expect(status('a')).toBe(NodeStatus.NODE_STATUS_SUSPECT);
