@@ -13,10 +13,10 @@ export class MemoryBucket {
   #first = 1;
   /** Grows with each wipe: tells a bucket made anew from the one before. */
   life = 0;
-  /** What happens on the wire: awaited before a call takes effect and again before its answer. */
-  readonly wire: () => Promise<void>;
+  /** What happens on the wire: awaited before a call takes effect, again before its answer, and before each delivery of the feed. */
+  readonly wire: (what: 'call' | 'feed') => Promise<void>;
 
-  constructor(wire: () => Promise<void> = () => Promise.resolve()) {
+  constructor(wire: (what: 'call' | 'feed') => Promise<void> = () => Promise.resolve()) {
     this.wire = wire;
   }
 
@@ -123,17 +123,17 @@ export class MemoryStore implements FeedingStore {
 
   #later(connection: number, deliver: () => void): void {
     this.#queue = this.#queue.then(async () => {
-      await this.#bucket.wire();
+      await this.#bucket.wire('feed');
       if (connection === this.#connection) deliver();
     });
   }
 
   async #call<T>(work: () => T): Promise<T> {
     const connection = this.#connection;
-    if (this.live) await this.#bucket.wire();
+    if (this.live) await this.#bucket.wire('call');
     if (!this.live) throw fail('unavailable', 'the bucket is away');
     const result = work();
-    await this.#bucket.wire();
+    await this.#bucket.wire('call');
     if (connection !== this.#connection) throw fail('unavailable', 'the answer was lost');
     return result;
   }

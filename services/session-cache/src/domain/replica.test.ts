@@ -79,8 +79,8 @@ describe('a replica', () => {
 
   it('does not see a key again that it removed itself while the feed lags', async () => {
     let slow = false;
-    const bucket = new MemoryBucket(() =>
-      slow ? new Promise((resolve) => setTimeout(resolve, 2)) : Promise.resolve(),
+    const bucket = new MemoryBucket((what) =>
+      slow && what === 'feed' ? new Promise((resolve) => setTimeout(resolve, 2)) : Promise.resolve(),
     );
     const one = member(bucket.connect());
     await settled(one);
@@ -94,5 +94,26 @@ describe('a replica', () => {
     }
     await settled(one);
     expect(seen).toEqual([true, false, true, false, true, false, true, false, true, false]);
+  });
+
+  it('is not fooled by the late answer to a write that others have undone since', async () => {
+    let held: (() => void)[] | undefined;
+    const bucket = new MemoryBucket((what) =>
+      held && what === 'call' ? new Promise((resolve) => held?.push(resolve)) : Promise.resolve(),
+    );
+    const [one, two] = [member(bucket.connect()), member(bucket.connect())];
+    await settled(one, two);
+    held = [];
+    const session = proposal('call');
+    const bind = one.sessions.bind(session, []);
+    held.shift()!();
+    await until(() => one.sessions.index.size === 1 && two.sessions.index.size === 1);
+    const answer = held.shift()!;
+    held = undefined;
+    await two.sessions.release(session.sessionId);
+    await until(() => one.sessions.index.size === 0);
+    answer();
+    expect((await bind).created).toBe(true);
+    expect(one.sessions.index.size).toBe(0);
   });
 });
