@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { all, build, header, methodOf, type SipMessage, tagOf, uriOf } from './message.ts';
-import { type Received, SipPeer } from './peer.ts';
+import type { Received, SipPeer } from './peer.ts';
 
 export interface Address {
   readonly address: string;

@@ -21,7 +21,13 @@ export function digestParameters(value: string): Record<string, string> {
 }
 
 /** The Authorization header that answers a 401 (MD5, qop=auth). */
-export function authorize(account: Account, challenge: SipMessage, method: string, uri: string, nc = 1): string {
+export function authorize(
+  account: Account,
+  challenge: SipMessage,
+  method: string,
+  uri: string,
+  nc = 1,
+): string {
   const { nonce = '', realm = '' } = digestParameters(header(challenge, 'WWW-Authenticate'));
   const count = nc.toString(16).padStart(8, '0');
   const response = md5(`${ha1Of(account)}:${nonce}:${count}:c0ffee:auth:${md5(`${method}:${uri}`)}`);
@@ -31,6 +37,8 @@ export function authorize(account: Account, challenge: SipMessage, method: strin
 /** What policy does with credentials: the response must be the one that HA1 gives. */
 export function isRight(account: Account, authorization: string, method: string): boolean {
   const p = digestParameters(authorization);
-  const expected = md5(`${ha1Of(account)}:${p.nonce}:${p.nc}:${p.cnonce}:${p.qop}:${md5(`${method}:${p.uri}`)}`);
+  const expected = md5(
+    `${ha1Of(account)}:${p.nonce}:${p.nc}:${p.cnonce}:${p.qop}:${md5(`${method}:${p.uri}`)}`,
+  );
   return p.username === account.user && p.realm === account.realm && p.response === expected;
 }

@@ -172,7 +172,10 @@ describe('a dialog that is not the sender’s', () => {
 
   it.each([
     ['without our signature', () => ['lr']],
-    ['with a made-up signature', () => ['lr', 'tn=acme', 'op=udp~127.0.0.7~5060', 'ma=0', `sg=${'0'.repeat(32)}`]],
+    [
+      'with a made-up signature',
+      () => ['lr', 'tn=acme', 'op=udp~127.0.0.7~5060', 'ma=0', `sg=${'0'.repeat(32)}`],
+    ],
   ])('a Route naming us %s is refused', async (_, parameters) => {
     const target = await s.node();
     const { caller } = await established(s, target);
@@ -254,7 +257,10 @@ describe('a dialog that is not the sender’s', () => {
 
   it('a reply to nothing is not passed on', async () => {
     const victim = await s.party('127.0.0.9');
-    const vias = [`SIP/2.0/UDP 127.0.0.1:${s.edge.port};branch=z9hG4bKx`, `SIP/2.0/UDP ${victim.key};branch=z9hG4bKy`];
+    const vias = [
+      `SIP/2.0/UDP 127.0.0.1:${s.edge.port};branch=z9hG4bKx`,
+      `SIP/2.0/UDP ${victim.key};branch=z9hG4bKy`,
+    ];
     const text = new Dialog(s.pbx, s.edge).request('INVITE').replace(/^INVITE .*\r\n/, 'SIP/2.0 200 OK\r\n');
     s.pbx.send(text.replace(/^Via: .*$/m, vias.map((via) => `Via: ${via}`).join('\r\n')), s.edge);
     const probe = new Dialog(s.pbx, s.edge);

@@ -26,7 +26,7 @@ async function challenged(dialog: Dialog): Promise<SipMessage> {
   return reply;
 }
 
-const withCredentials = (s: Stage, dialog: Dialog, who: Account, challenge: SipMessage, nc = 1) =>
+const withCredentials = (dialog: Dialog, who: Account, challenge: SipMessage, nc = 1) =>
   call(dialog, { headers: [['Authorization', authorize(who, challenge, 'INVITE', dialog.target, nc)]] });
 
 describe('a trunk that proves itself by digest', () => {
@@ -47,7 +47,7 @@ describe('a trunk that proves itself by digest', () => {
 
   it('is let in with the right password, and its credentials stay at the edge', async () => {
     const dialog = new Dialog(s.pbx, s.edge);
-    const ok = await withCredentials(s, dialog, account, await challenged(dialog));
+    const ok = await withCredentials(dialog, account, await challenged(dialog));
     expect(ok.status).toBe(200);
     const { message } = await node.takeRequest('INVITE');
     expect(header(message, 'Authorization')).toBe('');
@@ -56,7 +56,7 @@ describe('a trunk that proves itself by digest', () => {
 
   it('is refused with a wrong password, and no node hears of it', async () => {
     const dialog = new Dialog(s.pbx, s.edge);
-    const no = await withCredentials(s, dialog, wrong, await challenged(dialog));
+    const no = await withCredentials(dialog, wrong, await challenged(dialog));
     expect(no.status).toBe(403);
     expect(node.count('INVITE')).toBe(0);
   });
@@ -64,23 +64,23 @@ describe('a trunk that proves itself by digest', () => {
   it('that replays a request’s credentials is challenged anew, and policy is not asked', async () => {
     const dialog = new Dialog(s.pbx, s.edge);
     const challenge = await challenged(dialog);
-    expect((await withCredentials(s, dialog, account, challenge)).status).toBe(200);
+    expect((await withCredentials(dialog, account, challenge)).status).toBe(200);
     s.policy.questions.length = 0;
     const thief = new Dialog(await s.party('127.0.0.7'), s.edge);
-    const no = await withCredentials(s, thief, account, challenge);
+    const no = await withCredentials(thief, account, challenge);
     expect(no.status).toBe(401);
     expect(digestParameters(header(no, 'WWW-Authenticate'))).toMatchObject({ stale: 'true' });
     expect(s.policy.questions).toEqual([]);
     expect(node.count('INVITE')).toBe(1);
     // With the new nonce it goes on: whoever knows the password was only late.
     thief.cseq += 1;
-    expect((await withCredentials(s, thief, account, no)).status).toBe(200);
+    expect((await withCredentials(thief, account, no)).status).toBe(200);
   });
 
   it('that invents a nonce is challenged, whatever policy says', async () => {
     const dialog = new Dialog(s.pbx, s.edge);
     const forged = (await challenged(dialog)).raw.toString('latin1').replace(/nonce="...../, 'nonce="AAAAA');
-    const no = await withCredentials(s, dialog, account, parse(Buffer.from(forged, 'latin1')));
+    const no = await withCredentials(dialog, account, parse(Buffer.from(forged, 'latin1')));
     expect(no.status).toBe(401);
     expect(node.count('INVITE')).toBe(0);
   });
@@ -108,7 +108,7 @@ describe('without policy, a trunk that proves itself by digest', () => {
 
   it('is let in with the right password, to its own group', async () => {
     const dialog = dialogOf();
-    expect((await withCredentials(s, dialog, account, await challenged(dialog))).status).toBe(200);
+    expect((await withCredentials(dialog, account, await challenged(dialog))).status).toBe(200);
     const { message } = await node.takeRequest('INVITE');
     expect(header(message, 'X-Callmesh-Tenant')).toBe('acme');
     expect(header(message, 'Record-Route')).toContain('tn=acme');
@@ -116,14 +116,14 @@ describe('without policy, a trunk that proves itself by digest', () => {
 
   it('is refused with a wrong password', async () => {
     const dialog = dialogOf();
-    expect((await withCredentials(s, dialog, wrong, await challenged(dialog))).status).toBe(403);
+    expect((await withCredentials(dialog, wrong, await challenged(dialog))).status).toBe(403);
     expect(node.count('INVITE')).toBe(0);
   });
 
   it('that is no trunk of ours is refused', async () => {
     const dialog = dialogOf();
     const challenge = await challenged(dialog);
-    expect((await withCredentials(s, dialog, { ...account, user: 'stranger' }, challenge)).status).toBe(403);
+    expect((await withCredentials(dialog, { ...account, user: 'stranger' }, challenge)).status).toBe(403);
   });
 
   it('of a realm nobody has is not challenged', async () => {

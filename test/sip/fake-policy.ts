@@ -15,7 +15,10 @@ export interface Answer {
 }
 
 /** Answers a question, or takes the response into its own hands and returns nothing. */
-export type Script = (question: Question, response: ServerResponse) => Answer | undefined | Promise<Answer | undefined>;
+export type Script = (
+  question: Question,
+  response: ServerResponse,
+) => Answer | undefined | Promise<Answer | undefined>;
 
 /** Policy's HTTP side with scripted answers. Probes (`{}`) are answered like the real one and not counted. */
 export class FakePolicy {

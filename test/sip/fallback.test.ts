@@ -18,7 +18,9 @@ const cutOff = (_: unknown, response: ServerResponse) => {
   setTimeout(() => response.destroy(), 5);
   return undefined;
 };
-const says = (status: number, body: unknown): Script => () => ({ status, body });
+const says =
+  (status: number, body: unknown): Script =>
+  () => ({ status, body });
 
 /** Every way an HTTP server can be of no use. */
 const useless: ReadonlyArray<readonly [string, Script]> = [
@@ -36,7 +38,13 @@ const useless: ReadonlyArray<readonly [string, Script]> = [
   ['failing with an HTML page', says(502, '<html>Bad Gateway</html>')],
   ['failing with JSON', () => refusal(500, 'internal', 500, 'Server Internal Error')],
   ['not ready', () => refusal(503, 'unavailable', 503, 'Service Unavailable')],
-  ['refusing our token', () => ({ ...refusal(401, 'unauthenticated', 403, 'Forbidden'), headers: { 'www-authenticate': 'Bearer' } })],
+  [
+    'refusing our token',
+    () => ({
+      ...refusal(401, 'unauthenticated', 403, 'Forbidden'),
+      headers: { 'www-authenticate': 'Bearer' },
+    }),
+  ],
   ['refusing with a status that is no SIP status', () => refusal(403, 'unknown_trunk', 20, 'Unknown')],
   ['refusing with a reason of two lines', () => refusal(403, 'unknown_trunk', 403, 'Bad\r\nX-Evil: 1')],
 ];

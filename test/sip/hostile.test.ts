@@ -88,7 +88,10 @@ describe('what is hardly SIP', () => {
     ['without Via', without('Via')],
     ['with the CSeq of another method', (t) => t.replace(/^CSeq: .*$/m, 'CSeq: 1 BYE')],
     ['with a CSeq beyond 32 bits', (t) => t.replace(/^CSeq: .*$/m, 'CSeq: 99999999999999999999 INVITE')],
-    ['with a Content-Length beyond its body', (t) => t.replace(/^Content-Length: .*$/m, 'Content-Length: 5000')],
+    [
+      'with a Content-Length beyond its body',
+      (t) => t.replace(/^Content-Length: .*$/m, 'Content-Length: 5000'),
+    ],
     ['with a negative Content-Length', (t) => t.replace(/^Content-Length: .*$/m, 'Content-Length: -1')],
     ['with a header line that is none', (t) => t.replace(/^Max-Forwards: .*$/m, 'this is no header')],
     ['of SIP/7.0', (t) => t.replace('SIP/2.0\r\n', 'SIP/7.0\r\n')],
@@ -124,7 +127,9 @@ describe('what is hardly SIP', () => {
   it('an INVITE with a large but allowed body is taken', async () => {
     const target = await s.node();
     s.policy.script = () => routeTo([target.key]);
-    expect((await call(new Dialog(s.pbx, s.edge), { headers: [['Subject', 'x'.repeat(9000)]] })).status).toBe(200);
+    expect((await call(new Dialog(s.pbx, s.edge), { headers: [['Subject', 'x'.repeat(9000)]] })).status).toBe(
+      200,
+    );
   });
 
   it('a scanner gets no answer', async () => {
@@ -202,7 +207,7 @@ describe('headers only the mesh may set', () => {
 });
 
 describe('a flood', () => {
-  const s = stage(() => ({ PIKE_DENSITY: 20 }));
+  const s = stage(() => ({ PIKE_DENSITY: '20' }));
 
   it('from an unknown source is cut off; trunks at work and everybody else are not', async () => {
     const target = await s.node();

@@ -60,7 +60,11 @@ export function uriOf(nameAddr: string): string {
 }
 
 /** Puts a message together. `Content-Length` is added, nothing else is. */
-export function build(startLine: string, headers: ReadonlyArray<readonly [string, string]>, body = ''): string {
+export function build(
+  startLine: string,
+  headers: ReadonlyArray<readonly [string, string]>,
+  body = '',
+): string {
   const lines = headers.map(([name, value]) => `${name}: ${value}`);
   return `${[startLine, ...lines, `Content-Length: ${Buffer.byteLength(body)}`].join('\r\n')}\r\n\r\n${body}`;
 }
@@ -73,7 +77,12 @@ export interface ReplyOptions {
 }
 
 /** A reply to `request` as RFC 3261 section 8.2.6 puts it together. */
-export function replyTo(request: SipMessage, status: number, reason: string, options: ReplyOptions = {}): string {
+export function replyTo(
+  request: SipMessage,
+  status: number,
+  reason: string,
+  options: ReplyOptions = {},
+): string {
   const to = header(request, 'To');
   const tagged = options.toTag && !tagOf(to) ? `${to};tag=${options.toTag}` : to;
   return build(

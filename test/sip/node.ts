@@ -1,15 +1,13 @@
 import type { RemoteInfo } from 'node:dgram';
-import { replyTo, type SipMessage, sdp } from './message.ts';
+import { replyTo, type SipMessage } from './message.ts';
 import { SipPeer } from './peer.ts';
 
 export interface NodeBehaviour {
   /** Final status to an INVITE; 0 says nothing at all. Default 200. */
   readonly status?: number;
-  /** Ring first. */
-  readonly ring?: boolean;
   /** Ring and never answer. */
   readonly ringOnly?: boolean;
-  readonly body?: boolean;
+  /** Put on every reply. */
   readonly headers?: ReadonlyArray<readonly [string, string]>;
 }
 
@@ -24,15 +22,11 @@ export async function fakeNode(behaviour: NodeBehaviour = {}, address = '127.0.0
 }
 
 function answer(peer: SipPeer, message: SipMessage, from: RemoteInfo, behaviour: NodeBehaviour): void {
+  const { status = 200, headers = [], ringOnly = false } = behaviour;
   if (!message.method || message.method === 'ACK') return;
-  const contact = `sip:node@${peer.key}`;
-  const options = { toTag: nodeTag, contact, headers: behaviour.headers ?? [] };
-  const say = (status: number, reason: string, body?: string) =>
-    peer.send(replyTo(message, status, reason, body ? { ...options, body } : options), from);
-  if (message.method !== 'INVITE') return say(200, 'OK');
-  if (behaviour.status === 0) return;
-  if (behaviour.ring || behaviour.ringOnly) say(180, 'Ringing');
-  if (behaviour.ringOnly) return;
-  const status = behaviour.status ?? 200;
-  say(status, status < 300 ? 'OK' : 'No', status < 300 && behaviour.body ? sdp(peer.address, 30000) : undefined);
+  const options = { toTag: nodeTag, contact: `sip:node@${peer.key}`, headers };
+  const say = (code: number, reason: string) => peer.send(replyTo(message, code, reason, options), from);
+  if (message.method !== 'INVITE') say(200, 'OK');
+  else if (ringOnly) say(180, 'Ringing');
+  else if (status > 0) say(status, status < 300 ? 'OK' : 'No');
 }

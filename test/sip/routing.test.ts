@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { call, Dialog } from './caller.ts';
 import { refusal, routeTo } from './fake-policy.ts';
-import { all, header } from './message.ts';
+import { token } from './kamailio.ts';
+import { all, header, replyTo } from './message.ts';
+import { nodeTag } from './node.ts';
 import { stage } from './stage.ts';
 
 describe('a call from a trunk', () => {
@@ -17,7 +19,7 @@ describe('a call from a trunk', () => {
     expect(header(invite, 'X-Callmesh-Session')).toBe('0123456789abcdef');
     expect(header(invite, 'X-Callmesh-Tenant')).toBe('acme');
     await target.takeRequest('ACK');
-    expect(s.policy.questions[0]?.authorization).toBe('Bearer token-of-the-test');
+    expect(s.policy.questions[0]?.authorization).toBe(`Bearer ${token}`);
     expect(s.policy.questions[0]?.body).toEqual({
       edge: 'kama-pstn-test',
       call_id: dialog.callId,
@@ -69,10 +71,15 @@ describe('a call from a trunk', () => {
   });
 
   it('that has rung is not moved when the node then answers 500', async () => {
-    const ringing = await s.node({ ring: true, status: 500 });
+    const ringing = await s.node({ ringOnly: true });
     const other = await s.node();
     s.policy.script = () => routeTo([ringing.key, other.key]);
-    expect((await call(new Dialog(s.pbx, s.edge))).status).toBe(500);
+    const dialog = new Dialog(s.pbx, s.edge);
+    dialog.send('INVITE');
+    await dialog.reply('INVITE', 180);
+    const { message: invite, from } = await ringing.takeRequest('INVITE');
+    ringing.send(replyTo(invite, 500, 'Server Internal Error', { toTag: nodeTag }), from);
+    expect((await dialog.reply('INVITE')).message.status).toBe(500);
     expect(other.count('INVITE')).toBe(0);
   });
 
@@ -166,10 +173,7 @@ describe('a call from a trunk', () => {
     const { message: invite, from } = await target.takeRequest('INVITE');
     dialog.send('CANCEL', { branch: 'ring' });
     await target.takeRequest('CANCEL');
-    target.send(
-      invite.raw.toString('latin1').replace(/^INVITE .*\r\n/, 'SIP/2.0 487 Request Terminated\r\n'),
-      from,
-    );
+    target.send(replyTo(invite, 487, 'Request Terminated', { toTag: nodeTag }), from);
     expect((await dialog.reply('INVITE')).message.status).toBe(487);
     expect(other.count('INVITE')).toBe(0);
   });
@@ -193,13 +197,16 @@ describe('what is no call', () => {
     expect((await dialog.reply('OPTIONS')).message.status).toBe(200);
   });
 
-  it.each(['REGISTER', 'SUBSCRIBE', 'PUBLISH', 'MESSAGE', 'NOTIFY'])('%s is not for this door', async (method) => {
-    const dialog = new Dialog(s.pbx, s.edge);
-    dialog.send(method);
-    const { message } = await dialog.reply(method);
-    expect(message.status).toBe(405);
-    expect(header(message, 'Allow')).toContain('INVITE');
-  });
+  it.each(['REGISTER', 'SUBSCRIBE', 'PUBLISH', 'MESSAGE', 'NOTIFY'])(
+    '%s is not for this door',
+    async (method) => {
+      const dialog = new Dialog(s.pbx, s.edge);
+      dialog.send(method);
+      const { message } = await dialog.reply(method);
+      expect(message.status).toBe(405);
+      expect(header(message, 'Allow')).toContain('INVITE');
+    },
+  );
 
   it.each(['BYE', 'INFO', 'UPDATE', 'CANCEL'])('%s of no dialog is refused with 481', async (method) => {
     const dialog = new Dialog(s.pbx, s.edge);
@@ -208,10 +215,10 @@ describe('what is no call', () => {
   });
 
   it('counts are served on the metrics port, and only there', async () => {
-    const health = await fetch(`http://127.0.0.1:${s.edge.metricsPort}/health`);
+    const health = await fetch(`${s.edge.metricsUrl}/health`);
     expect(await health.text()).toBe('ok\n');
     expect((await fetch(`http://127.0.0.1:${s.edge.port}/metrics`)).status).toBe(403);
-    expect((await fetch(`http://127.0.0.1:${s.edge.metricsPort}/secret`)).status).toBe(404);
+    expect((await fetch(`${s.edge.metricsUrl}/secret`)).status).toBe(404);
     expect(await s.edge.metric('callmesh_refused_total', '{reason="no_transaction"}')).toBe(1);
   });
 });

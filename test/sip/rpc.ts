@@ -8,7 +8,11 @@ const run = promisify(execFile);
 let serial = 0;
 
 /** Asks a running Kamailio over its JSON-RPC FIFO, as the node-agent does. */
-export async function rpc(directory: string, method: string, params: readonly unknown[] = []): Promise<unknown> {
+export async function rpc(
+  directory: string,
+  method: string,
+  params: readonly unknown[] = [],
+): Promise<unknown> {
   serial += 1;
   const replyName = `reply-${process.pid}-${serial}`;
   const replyPath = join(directory, replyName);

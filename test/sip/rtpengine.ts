@@ -1,111 +1,76 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { freePort } from './kamailio.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually, freePort, Process } from '@callmesh/local';
+
+/**
+ * RTP ports: outside of what freePort() gives out and of the kernel's own range. rtpengine binds with
+ * SO_REUSEADDR, as Kamailio does: on a shared port it would silently take Kamailio's packets.
+ */
+const firstPort = 30_000 + (Number(process.env.VITEST_POOL_ID ?? 0) % 5) * 500;
 
 /** A real rtpengine in user space, on loopback. */
 export class Rtpengine {
-  readonly port: number;
-  readonly #process: ChildProcess;
+  /** What Kamailio's RTPENGINE_SOCK takes, without its quotes. */
+  readonly url: string;
+  readonly #process: Process;
+  readonly #directory: string;
 
-  private constructor(process: ChildProcess, port: number) {
+  private constructor(process: Process, url: string, directory: string) {
     this.#process = process;
-    this.port = port;
+    this.url = url;
+    this.#directory = directory;
   }
 
   static async start(): Promise<Rtpengine> {
-    const port = await freePort();
-    const args = [
-      ...['--config-file=none', '--table=-1', '--foreground', '--log-stderr', '--log-level=4', '--delete-delay=0'],
-      ...['--interface=127.0.0.1', `--listen-ng=127.0.0.1:${port}`, '--port-min=36000', '--port-max=37000'],
-    ];
-    const child = spawn('rtpengine', args, { stdio: 'ignore' });
-    const engine = new Rtpengine(child, port);
-    await engine.#ready();
-    return engine;
+    const directory = await mkdtemp(join(tmpdir(), 'rtpengine-'));
+    const url = `udp:127.0.0.1:${await freePort()}`;
+    const process = new Process({
+      name: 'rtpengine',
+      command: 'rtpengine',
+      args: [
+        ...['--config-file=none', '--foreground', '--table=-1', '--interface=127.0.0.1', '--log-stderr'],
+        ...[`--listen-ng=${url.slice(4)}`, `--port-min=${firstPort}`, `--port-max=${firstPort + 499}`],
+        ...['--num-threads=2', `--pidfile=${join(directory, 'pid')}`],
+      ],
+      log: join(directory, 'rtpengine.log'),
+      ready: async () => {
+        await eventually(
+          async () => (await ask(url, 'd7:command4:pinge')).includes('pong'),
+          'rtpengine answers',
+        );
+      },
+    });
+    await process.start();
+    return new Rtpengine(process, url, directory);
   }
 
-  /** What Kamailio's RTPENGINE_SOCK takes. */
-  get socket(): string {
-    return `"udp:127.0.0.1:${this.port}"`;
-  }
-
-  /** Calls it relays at this moment. */
-  async calls(): Promise<number> {
-    const answer = await this.#ask('d7:command4:list5:limiti99ee');
-    return answer?.includes('5:callsle') ? 0 : (answer?.match(/@test/g)?.length ?? 0);
+  /** How many commands of this kind it obeyed: `offer`, `answer`, `delete`. */
+  async commands(kind: string): Promise<number> {
+    const answer = await ask(this.url, 'd7:command10:statisticse');
+    const name = `${kind}count`;
+    return Number(new RegExp(`${name.length}:${name}i(\\d+)e`).exec(answer)?.[1] ?? 0);
   }
 
   async stop(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    this.#process.kill('SIGTERM');
-    const kill = setTimeout(() => this.#process.kill('SIGKILL'), 5000);
-    await once(this.#process, 'exit');
-    clearTimeout(kill);
-  }
-
-  async #ready(): Promise<void> {
-    const deadline = Date.now() + 10_000;
-    while (Date.now() < deadline) {
-      if (this.#process.exitCode !== null) throw new Error('rtpengine did not start');
-      if ((await this.#ask('d7:command4:pinge'))?.includes('pong')) return;
-    }
-    throw new Error('rtpengine was not ready in time');
-  }
-
-  /** One request of the ng protocol: a cookie, then a bencoded dictionary. */
-  async #ask(request: string): Promise<string | undefined> {
-    const socket = createSocket('udp4');
-    try {
-      const answer = once(socket, 'message', { signal: AbortSignal.timeout(300) });
-      socket.send(`${randomBytes(4).toString('hex')} ${request}`, this.port, '127.0.0.1');
-      const [data] = (await answer) as [Buffer];
-      return data.toString('latin1');
-    } catch {
-      return undefined;
-    } finally {
-      socket.close();
-    }
+    await this.#process.stop();
+    await rm(this.#directory, { recursive: true, force: true });
   }
 }
 
-/** One end of an audio stream. */
-export class RtpEnd {
-  readonly port: number;
-  readonly received: Array<{ readonly payload: string; readonly fromPort: number }> = [];
-  readonly #socket: Socket;
-  #sequence = 1;
-
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    this.port = (socket.address() as AddressInfo).port;
-    socket.on('message', (data, from) => {
-      this.received.push({ payload: data.toString('latin1', 12), fromPort: from.port });
-    });
-  }
-
-  static async open(address: string): Promise<RtpEnd> {
-    const socket = createSocket('udp4');
-    socket.bind(0, address);
-    await once(socket, 'listening');
-    return new RtpEnd(socket);
-  }
-
-  /** A packet of payload type 8 (PCMA) with this text in place of audio. */
-  send(text: string, port: number, address = '127.0.0.1'): void {
-    const packet = Buffer.alloc(12 + text.length);
-    packet.writeUInt8(0x80, 0);
-    packet.writeUInt8(8, 1);
-    packet.writeUInt16BE(this.#sequence++, 2);
-    packet.writeUInt32BE(this.#sequence * 160, 4);
-    packet.writeUInt32BE(this.port, 8);
-    packet.write(text, 12, 'latin1');
-    this.#socket.send(packet, port, address);
-  }
-
-  close(): void {
-    this.#socket.close();
+/** One request of the ng protocol: a cookie, then a bencoded dictionary. */
+async function ask(url: string, request: string): Promise<string> {
+  const [, host = '', port = ''] = url.split(':');
+  const socket = createSocket('udp4');
+  try {
+    const answer = once(socket, 'message', { signal: AbortSignal.timeout(300) });
+    socket.send(`${randomBytes(4).toString('hex')} ${request}`, Number(port), host);
+    const [data] = (await answer) as [Buffer];
+    return data.toString('latin1');
+  } finally {
+    socket.close();
   }
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './kamailio.ts';
+import { freePort } from '@callmesh/local';
 
 export interface SippOptions {
   readonly to: { readonly address: string; readonly port: number };
@@ -29,7 +29,7 @@ export async function sipp(options: SippOptions): Promise<SippResult> {
   const args = [
     `${options.to.address}:${options.to.port}`,
     ...['-sf', join(import.meta.dirname, 'scenarios/pbx.xml')],
-    ...['-i', options.from, '-p', String(await freePort(options.from))],
+    ...['-i', options.from, '-p', String(await freePort())],
     ...['-s', options.number ?? '4930123456', '-r', String(options.rate), '-m', String(options.calls)],
     ...['-trace_stat', '-stf', statistics, '-nostdin', '-timeout', '60', '-recv_timeout', '10000'],
   ];

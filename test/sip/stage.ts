@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { FakePolicy } from './fake-policy.ts';
-import { type Kamailio, type Knobs, Kamailio as RealKamailio } from './kamailio.ts';
+import { Kamailio, type Knobs } from './kamailio.ts';
 import { fakeNode, type NodeBehaviour } from './node.ts';
 import { SipPeer } from './peer.ts';
 
@@ -31,7 +31,7 @@ export function stage(knobs: () => Knobs | Promise<Knobs> = () => ({})): Stage {
     return peer;
   };
   beforeAll(async () => {
-    it.edge = await RealKamailio.start(await knobs());
+    it.edge = await Kamailio.start(await knobs());
     it.policy = await FakePolicy.start();
   });
   afterAll(async () => {
