@@ -20,6 +20,7 @@ export class Announcer implements Component {
   readonly #nats: Nats;
   #lease: EtcdLease | undefined;
   #node: Node | undefined;
+  #leaving = false;
 
   constructor(app: App, etcd: Etcd, nats: Nats) {
     this.#app = app;
@@ -34,6 +35,7 @@ export class Announcer implements Component {
 
   /** The node lives, in the life its epoch names; changes of its record are announced the same way. */
   up(node: Node): void {
+    if (this.#leaving) return;
     const before = this.#node;
     this.#node = node;
     this.#lease ??= this.#etcd.lease(`node ${node.id}`, LEASE_S);
@@ -55,6 +57,7 @@ export class Announcer implements Component {
 
   /** An orderly goodbye of the agent: without it nobody knows how the node is. */
   async drain(): Promise<void> {
+    this.#leaving = true;
     if (this.#node) this.#publish(this.#node, 'down', 'node-agent stops');
     this.#node = undefined;
     await this.#revoke();

@@ -16,7 +16,7 @@ import { desiredState, type Sources } from './desired.ts';
 import { tableChanges } from './diff.ts';
 import { Directory } from './directory.ts';
 import type { NodeRow, NodeStatusWord } from './node-row.ts';
-import { type Absences, rowsFromEtcd } from './node-view.ts';
+import { type Absences, rowsFromEtcd, withAbsent } from './node-view.ts';
 import { assignSetIds } from './set-ids.ts';
 import type { Table } from './tables.ts';
 
@@ -318,17 +318,32 @@ describe('the node table without the state service', () => {
 
   it('takes what is registered as up, unless an operator wants it empty', () => {
     const drain = view([registered], [['fs-1', DesiredState.DESIRED_STATE_DRAINING]]);
-    expect(rowsFromEtcd(view([registered]), [], new Map(), 0)[0]?.status).toBe('up');
-    expect(rowsFromEtcd(drain, [], new Map(), 0)[0]?.status).toBe('draining');
+    expect(rowsFromEtcd(view([registered]))[0]?.status).toBe('up');
+    expect(rowsFromEtcd(drain)[0]?.status).toBe('draining');
   });
 
-  it('holds a node that vanished suspect for ten seconds, then down', () => {
+  it('holds a node that vanished suspect for ten seconds, then down, and forgets it after an hour', () => {
     const absences: Absences = new Map();
     const known = [row('fs-1', 'a', 1)];
-    const at = (now: number) => rowsFromEtcd(view([]), known, absences, now)[0]?.status;
-    expect([at(1_000), at(10_999), at(11_000)]).toEqual(['suspect', 'suspect', 'down']);
-    expect(rowsFromEtcd(view([registered]), known, absences, 12_000)[0]?.status).toBe('up');
-    expect(at(13_000)).toBe('suspect');
+    const at = (now: number) => withAbsent([], known, absences, now)[0]?.status;
+    expect([at(1_000), at(10_999), at(11_000), at(3_601_000)]).toEqual([
+      'suspect',
+      'suspect',
+      'down',
+      undefined,
+    ]);
+  });
+
+  it('takes a node back as soon as it is there, and forgives its absence', () => {
+    const absences: Absences = new Map([['fs-1', 0]]);
+    const known = [row('fs-1', 'a', 1)];
+    const back = rowsFromEtcd(view([registered]));
+    expect(withAbsent(back, known, absences, 60_000)).toEqual(back);
+    expect(withAbsent([], known, absences, 61_000)[0]?.status).toBe('suspect');
+  });
+
+  it('never takes a dead node for merely suspect because its record vanished', () => {
+    expect(withAbsent([], [row('fs-1', 'a', 1, 'down')], new Map(), 0)[0]?.status).toBe('down');
   });
 });
 

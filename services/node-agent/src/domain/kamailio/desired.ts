@@ -18,6 +18,13 @@ export interface Sources {
   readonly setIds: SetIds;
 }
 
+/** Which sources were ever heard of; of the others Kamailio keeps what it has. */
+export interface Known {
+  readonly nodes: boolean;
+  readonly tenants: boolean;
+  readonly policies: boolean;
+}
+
 /** What is to be loaded in Kamailio. */
 export interface Desired {
   readonly tables: Readonly<Record<'nodes' | 'policy' | 'trunkauth' | 'trunkdest', Table>>;

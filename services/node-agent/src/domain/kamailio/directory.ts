@@ -1,6 +1,7 @@
 import type { NodeRole } from '@callmesh/proto/node';
 import {
   type AppNode,
+  Kind,
   FunctionMessage as Purpose,
   type Resource,
   type Tenant,
@@ -36,6 +37,37 @@ export class Directory {
         return true;
       default:
         return false;
+    }
+  }
+
+  /** True when something went. */
+  remove(kind: Kind, id: string): boolean {
+    return this.#tableOf(kind)?.delete(id) ?? false;
+  }
+
+  /** All that is kept, to be stored and put back. */
+  resources(): Resource[] {
+    const values: Resource['value'][] = [
+      ...[...this.tenants.values()].map((value) => ({ $case: 'tenant' as const, value })),
+      ...[...this.trunks.values()].map((value) => ({ $case: 'trunk' as const, value })),
+      ...[...this.#apps.values()].map((value) => ({ $case: 'tenantApp' as const, value })),
+      ...[...this.#appNodes.values()].map((value) => ({ $case: 'appNode' as const, value })),
+    ];
+    return values.map((value) => ({ value, revision: 0 }));
+  }
+
+  #tableOf(kind: Kind): Map<string, unknown> | undefined {
+    switch (kind) {
+      case Kind.KIND_TENANT:
+        return this.tenants;
+      case Kind.KIND_TRUNK:
+        return this.trunks;
+      case Kind.KIND_TENANT_APP:
+        return this.#apps;
+      case Kind.KIND_APP_NODE:
+        return this.#appNodes;
+      default:
+        return undefined;
     }
   }
 

@@ -1,5 +1,5 @@
 import { DesiredState, type Node } from '@callmesh/proto/node';
-import type { NodeRow, NodeStatusWord } from './node-row.ts';
+import type { NodeRow } from './node-row.ts';
 
 /** What etcd itself says, for when the state service does not answer. */
 export interface EtcdView {
@@ -9,44 +9,49 @@ export interface EtcdView {
   readonly desired: ReadonlyMap<string, DesiredState>;
 }
 
-/** A known node that is not registered any more, and since when, milliseconds since 1970. */
+/** Since when a known node is missing, by id, milliseconds since 1970. */
 export type Absences = Map<string, number>;
 
-/** A node that lost its lease is only suspect this long: etcd or the network may have hiccuped, not the node. */
+/** A missing node is only suspect this long: the store or the network may have hiccuped, not the node. */
 export const SUSPECT_MS = 10_000;
+/** Then it is down, so that its dialogs find out where they moved; after this long it has none left. */
+export const FORGET_MS = 3_600_000;
+
+/** The node table without the state service: what is registered is up, unless an operator wants it empty. */
+export function rowsFromEtcd({ nodes, desired }: EtcdView): NodeRow[] {
+  return [...nodes.values()].map((node) => ({
+    node,
+    status: wantedEmpty(desired.get(node.id)) ? 'draining' : 'up',
+  }));
+}
 
 /**
- * The node table without the state service: what is registered is up, unless an
- * operator wants it empty; what was known and is not registered becomes suspect,
- * then down, and stays: its dialogs must still find out where they moved.
- * `absences` is kept between calls and updated.
+ * The current rows, and those known before that are missing without anybody
+ * having said that they left: a source that just started, or was wiped, must not
+ * cut the dialogs of every node it has not heard of yet. `absences` is kept
+ * between calls and updated.
  */
-export function rowsFromEtcd(
-  etcd: EtcdView,
+export function withAbsent(
+  current: readonly NodeRow[],
   known: readonly NodeRow[],
   absences: Absences,
   now: number,
 ): NodeRow[] {
-  const rows: NodeRow[] = [...etcd.nodes.values()].map((node) => ({
-    node,
-    status: registered(etcd.desired.get(node.id)),
-  }));
-  for (const id of etcd.nodes.keys()) absences.delete(id);
-  for (const row of known) {
-    if (!etcd.nodes.has(row.node.id)) rows.push({ node: row.node, status: absent(row, absences, now) });
-  }
-  return rows;
+  const present = new Set(current.map(({ node }) => node.id));
+  for (const id of present) absences.delete(id);
+  const missing = known.flatMap((row) => (present.has(row.node.id) ? [] : absent(row, absences, now)));
+  return [...current, ...missing];
 }
 
-function registered(desired: DesiredState | undefined): NodeStatusWord {
-  const retire =
-    desired === DesiredState.DESIRED_STATE_DRAINING || desired === DesiredState.DESIRED_STATE_DISABLED;
-  return retire ? 'draining' : 'up';
+function absent(row: NodeRow, absences: Absences, now: number): NodeRow[] {
+  const { id } = row.node;
+  const since = absences.get(id) ?? now;
+  absences.set(id, since);
+  const gone = now - since;
+  if (gone >= FORGET_MS) return [];
+  return [{ node: row.node, status: gone >= SUSPECT_MS || row.status === 'down' ? 'down' : 'suspect' }];
 }
 
-function absent(row: NodeRow, absences: Absences, now: number): NodeStatusWord {
-  if (row.status === 'down') return 'down';
-  const since = absences.get(row.node.id) ?? now;
-  absences.set(row.node.id, since);
-  return now - since < SUSPECT_MS ? 'suspect' : 'down';
+function wantedEmpty(desired: DesiredState | undefined): boolean {
+  return desired === DesiredState.DESIRED_STATE_DRAINING || desired === DesiredState.DESIRED_STATE_DISABLED;
 }

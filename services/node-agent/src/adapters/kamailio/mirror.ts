@@ -1,0 +1,87 @@
+import type { Desired, Known } from '../../domain/kamailio/desired.ts';
+import type { Table } from '../../domain/kamailio/tables.ts';
+import { writeList } from './list-file.ts';
+import type { KamailioRpc } from './rpc.ts';
+import { readTable, writeTable } from './tables.ts';
+
+/** Files of the lists Kamailio loads on request. */
+export interface ListFiles {
+  readonly dispatcherList: string;
+  readonly addressList: string;
+}
+
+type TableName = keyof Desired['tables'];
+
+/**
+ * What Kamailio has loaded, and the way to make it what is desired. Only what
+ * differs is sent; after any failure, and after a restart of Kamailio, what it
+ * holds is read back first.
+ */
+export class Mirror {
+  readonly #rpc: KamailioRpc;
+  readonly #files: ListFiles;
+  readonly #tables = new Map<TableName, Table>();
+  readonly #loadedLists = new Set<keyof ListFiles>();
+  #destinations = 0;
+
+  constructor(rpc: KamailioRpc, files: ListFiles) {
+    this.#rpc = rpc;
+    this.#files = files;
+  }
+
+  /** Entries of the fallback list that is loaded. */
+  get destinations(): number {
+    return this.#destinations;
+  }
+
+  /** Trusts nothing of what was loaded. */
+  forget(): void {
+    this.#tables.clear();
+    this.#loadedLists.clear();
+    this.#destinations = 0;
+  }
+
+  /**
+   * Makes Kamailio hold what is desired, as far as that is known; returns how
+   * many changes it took. Errors: as KamailioRpc's.
+   */
+  async apply(desired: Desired, known: Known): Promise<number> {
+    try {
+      let changes = 0;
+      // First the nodes: nothing may be routed to one that is not in the table.
+      if (known.nodes) changes += await this.#applyTable('nodes', desired);
+      if (known.policies) changes += await this.#applyTable('policy', desired);
+      if (known.tenants) changes += await this.#applyTable('trunkdest', desired);
+      if (known.nodes && known.tenants) changes += await this.#applyFallback(desired);
+      return changes;
+    } catch (error) {
+      this.forget();
+      throw error;
+    }
+  }
+
+  /** Sets and their owners only together: an owner with another life's number would reach another tenant's nodes. */
+  async #applyFallback(desired: Desired): Promise<number> {
+    let changes = await this.#applyList('dispatcherList', desired.dispatcherList, 'dispatcher.reload');
+    this.#destinations = desired.dispatcherList.length;
+    changes += await this.#applyList('addressList', desired.addressList, 'permissions.addressReload');
+    return changes + (await this.#applyTable('trunkauth', desired));
+  }
+
+  async #applyTable(name: TableName, { tables }: Desired): Promise<number> {
+    const desired = tables[name];
+    const loaded = this.#tables.get(name) ?? (await readTable(this.#rpc, name));
+    const changes = await writeTable(this.#rpc, name, loaded, desired);
+    this.#tables.set(name, desired);
+    return changes;
+  }
+
+  async #applyList(name: keyof ListFiles, lines: readonly string[], reload: string): Promise<number> {
+    const changed = await writeList(this.#files[name], lines);
+    if (!changed && this.#loadedLists.has(name)) return 0;
+    this.#loadedLists.delete(name);
+    await this.#rpc.ask(reload);
+    this.#loadedLists.add(name);
+    return 1;
+  }
+}

@@ -1,0 +1,76 @@
+import { type App, CallPublisher, type Etcd, type Nats } from '@callmesh/runtime';
+import { Announcer } from './adapters/announcer.ts';
+import { FreeSwitch } from './adapters/freeswitch/freeswitch.ts';
+import { Kamailio } from './adapters/kamailio/kamailio.ts';
+import { Knowledge } from './adapters/kamailio/knowledge.ts';
+import { Mirror } from './adapters/kamailio/mirror.ts';
+import { KamailioRpc } from './adapters/kamailio/rpc.ts';
+import { LoadPublisher } from './adapters/load-publisher.ts';
+import type { AgentConfig, FreeSwitchConfig, KamailioConfig } from './config.ts';
+import type { Identity } from './domain/identity.ts';
+import type { AgentView } from './handlers/status.ts';
+
+/** What both kinds of agent are wired from. */
+export interface Wiring {
+  readonly app: App;
+  readonly etcd: Etcd;
+  readonly nats: Nats;
+  readonly identity: Identity;
+}
+
+/** Wires the sidecar of a FreeSWITCH; returns its view of the node. */
+export function freeSwitchAgent(
+  { app, etcd, nats, identity }: Wiring,
+  backend: FreeSwitchConfig,
+): () => AgentView {
+  const announcer = app.add(new Announcer(app, etcd, nats));
+  const calls = app.add(new CallPublisher(app, nats));
+  const freeswitch = new FreeSwitch(app, identity, backend.esl, {
+    announcer,
+    calls,
+    onLoad: (now) => (now ? load.flush() : load.kick()),
+  });
+  const load: LoadPublisher = app.add(new LoadPublisher(nats, freeswitch));
+  app.add(freeswitch);
+  return () => ({
+    node: freeswitch.node,
+    load: load.last,
+    registered: announcer.registered,
+    reconnects: freeswitch.reconnects,
+    fallbackDestinations: 0,
+  });
+}
+
+/** Wires the sidecar of a Kamailio; returns its view of the edge. */
+export async function kamailioAgent(
+  { app, etcd, nats, identity }: Wiring,
+  backend: KamailioConfig,
+  services: AgentConfig['services'],
+): Promise<() => AgentView> {
+  const announcer = app.add(new Announcer(app, etcd, nats));
+  const rpc = new KamailioRpc({ fifo: backend.fifo, replyDir: backend.reply_dir }, identity.id);
+  const mirror = new Mirror(rpc, {
+    dispatcherList: backend.dispatcher_list,
+    addressList: backend.address_list,
+  });
+  const kamailio = new Kamailio(app, identity, {
+    rpc,
+    mirror,
+    knowledge: () => knowledge,
+    announcer,
+    onLoad: (now) => (now ? load.flush() : load.kick()),
+  });
+  const targets = { state: services.state, tenantRegistry: services.tenant_registry };
+  const knowledge: Knowledge = app.add(
+    await Knowledge.open(app, etcd, targets, identity.role, () => kamailio.change()),
+  );
+  const load: LoadPublisher = app.add(new LoadPublisher(nats, kamailio));
+  app.add(kamailio);
+  return () => ({
+    node: kamailio.node,
+    load: load.last,
+    registered: announcer.registered,
+    reconnects: kamailio.restarts,
+    fallbackDestinations: kamailio.destinations,
+  });
+}
