@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Mesh, type MeshSpec, type NodeSpec } from '@callmesh/local';
+import { type CallOptions, Uac } from '@callmesh/standin/uac';
+import { stringify } from 'yaml';
+
+/** A tenant of a test: one trunk with an address of its own, one number, one group. */
+export interface TestTenant {
+  readonly id: string;
+  /** Loopback address its PBX calls from. */
+  readonly host: string;
+  readonly group: string;
+  readonly number: string;
+  /** Further keys of the tenant and of its trunk. */
+  readonly tenant?: Record<string, unknown>;
+  readonly trunk?: Record<string, unknown>;
+}
+
+/** `count` tenants t01, t02 ... spread over the groups in turn. */
+export function tenants(count: number, groups: readonly string[], net = 3): TestTenant[] {
+  return Array.from({ length: count }, (_, index) => {
+    const n = index + 1;
+    const id = `t${String(n).padStart(2, '0')}`;
+    return {
+      id,
+      host: `127.0.${net}.${n}`,
+      group: groups[index % groups.length]!,
+      number: `+49301${String(n).padStart(5, '0')}`,
+    };
+  });
+}
+
+export function mediaNodes(group: string, count: number, more: Partial<NodeSpec> = {}): NodeSpec[] {
+  return Array.from({ length: count }, (_, index) => ({
+    ...{ id: `fs-${group}-${index + 1}`, role: 'media' as const, group, max: 500 },
+    ...more,
+  }));
+}
+
+function documents(all: readonly TestTenant[], nodes: readonly NodeSpec[]): string {
+  const groups = [...new Set(nodes.map(({ group }) => group))];
+  const platform = { node_groups: groups.map((id) => ({ id, name: id, role: 'media' })) };
+  const each = all.map(({ id, host, group, number, tenant, trunk }) => ({
+    tenant: { id, name: id, domain: `${id}.example`, ...tenant },
+    links: [{ function: 'general', group_id: group, role: 'media' }],
+    trunks: [{ id: `${id}-pbx`, kind: 'hybrid', auth: 'address', source_addresses: [host], ...trunk }],
+    dids: [{ number, function: 'general', destination_kind: 'control' }],
+  }));
+  return [platform, ...each].map((document) => stringify(document)).join('---\n');
+}
+
+/** A mesh with these tenants and nodes, and a PBX for each tenant that is asked for. */
+export class World {
+  readonly mesh: Mesh;
+  readonly #pbxs = new Map<string, Uac>();
+
+  private constructor(mesh: Mesh) {
+    this.mesh = mesh;
+  }
+
+  static async start(all: readonly TestTenant[], spec: Omit<MeshSpec, 'seed'>): Promise<World> {
+    const dir = mkdtempSync(join(tmpdir(), 'callmesh-seed-'));
+    const seed = join(dir, 'seed.yaml');
+    writeFileSync(seed, documents(all, spec.nodes));
+    try {
+      return new World(await Mesh.start({ rtpengine: false, ...spec, seed: [seed] }));
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  }
+
+  /** The PBX at this tenant's address. */
+  async pbx({ id, host }: TestTenant): Promise<Uac> {
+    const known = this.#pbxs.get(id);
+    if (known) return known;
+    const uac = await Uac.open({ host, user: `${id}-pbx` });
+    this.#pbxs.set(id, uac);
+    return uac;
+  }
+
+  /** A call of this tenant to its own number, through the door. */
+  to({ number }: Pick<TestTenant, 'number'>, more: Partial<CallOptions> = {}): CallOptions {
+    return { proxy: `127.0.0.1:${this.mesh.edge.sipPort}`, to: `sip:${number}@callmesh.example`, ...more };
+  }
+
+  async stop(): Promise<void> {
+    for (const uac of this.#pbxs.values()) uac.close();
+    await this.mesh.stop();
+  }
+}
