@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,8 +47,15 @@ export class NatsServer {
     if (wipe) rmSync(this.#dir, { recursive: true, force: true });
   }
 
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#process?.kill(signal);
+  /** Stops the process without ending it; resolves when it stands still. */
+  async freeze(): Promise<void> {
+    const child = this.#process!;
+    child.kill('SIGSTOP');
+    await until(() => /\) T /.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8')));
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
   }
 
   connect() {

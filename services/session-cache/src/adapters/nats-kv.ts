@@ -43,6 +43,8 @@ export class NatsBucket implements FeedingStore, Component {
   #created: string | undefined;
   #open = false;
   #probing = false;
+  /** Aborts when touch with the server is lost: what was asked before is not answered any more. */
+  #touch = AbortSignal.abort();
   /** When a request was last answered: a slow server is not a dead one. */
   #answeredAt = 0;
 
@@ -91,6 +93,7 @@ export class NatsBucket implements FeedingStore, Component {
       const info = await this.#ensure(nc);
       const reborn = this.#created !== undefined && this.#created !== info.created;
       this.#created = info.created;
+      this.#touch = signal;
       this.#open = true;
       this.#probing = false;
       feed.began(positionOf(info), reborn);
@@ -195,7 +198,7 @@ export class NatsBucket implements FeedingStore, Component {
     if (!nc || !this.live) throw fail('unavailable', 'NATS is away');
     const asked = performance.now();
     try {
-      const answer = await patiently(request(nc), this.#timeoutMs);
+      const answer = await patiently(request(nc), this.#timeoutMs, this.#touch);
       this.#answeredAt = performance.now();
       return answer;
     } catch (error) {
@@ -220,21 +223,21 @@ export class NatsBucket implements FeedingStore, Component {
 }
 
 /**
- * The answer, or a failure after `ms`. A process that was itself held up looks
- * once more before it blames the server: timers run before what has arrived is read.
+ * The answer, or a failure after `ms` or when touch is lost. A process that was
+ * itself held up looks once more before it blames the server: timers run before
+ * what has arrived is read.
  */
-async function patiently<T>(answer: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
+function patiently<T>(answer: Promise<T>, ms: number, touch: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
     const giveUp = () => reject(new Error(`no answer within ${ms} ms`));
-    timer = setTimeout(() => setImmediate(() => setTimeout(giveUp, 0)), ms);
+    const timer = setTimeout(() => setImmediate(() => setTimeout(giveUp, 0)), ms);
+    const onLost = () => reject(new Error('the connection was lost'));
+    touch.addEventListener('abort', onLost, { once: true });
+    answer.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      touch.removeEventListener('abort', onLost);
+    });
   });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-    answer.catch(() => {});
-  }
 }
 
 async function endOnDisconnect(nc: NatsConnection, round: AbortController): Promise<void> {
