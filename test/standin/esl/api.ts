@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { parseCause } from '../node/causes.ts';
-import { localStamp, microseconds, uptimeText } from '../node/clock.ts';
+import { localStamp, microseconds, uptimeParts, uptimeText } from '../node/clock.ts';
 import type { StandinNode } from '../node/node.ts';
 import { VERSION } from '../node/switchboard.ts';
 import { control } from './api-control.ts';
+import { lua } from './api-lua.ts';
 import { originate } from './api-originate.ts';
 import { show } from './api-show.ts';
 import { uuidCommands } from './api-uuid.ts';
@@ -17,6 +18,7 @@ const COMMANDS: Record<string, Api> = {
   show,
   originate,
   fsctl: control,
+  lua,
   ...uuidCommands,
   hupall,
   version: (_, argument) =>
@@ -124,9 +126,12 @@ function jsonApi(node: StandinNode, argument: string): string {
   const count = { total: node.counter.total, active: node.channels.size, peak: node.counter.peak };
   const response = {
     systemStatus: 'ready',
-    uptime: { seconds: Math.floor(us / 1e6) },
+    uptime: uptimeParts(us),
     version: `${VERSION}  64bit`,
-    sessions: { count: { ...count, peak5Min: node.counter.peak, limit: node.settings.max || 1000 } },
+    sessions: {
+      count: { ...count, peak5Min: node.counter.peak, limit: node.settings.max || 1000 },
+      rate: { current: node.counter.lastSecond(), max: 30, peak: node.counter.peakPerSecond },
+    },
     idleCPU: { used: 0, allowed: 90 },
   };
   return JSON.stringify({ ...request, status: 'success', response });

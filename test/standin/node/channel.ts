@@ -34,17 +34,6 @@ const CALLSTATE_NUMBERS: Record<CallState, number> = {
   UNHELD: 8,
 };
 
-/** Variables that sofia takes off a channel between CHANNEL_HANGUP and CHANNEL_HANGUP_COMPLETE when a BYE came. */
-const ABSENT_AT_HANGUP = new Set([
-  'sip_call_id',
-  'sip_from_tag',
-  'sip_full_via',
-  'sip_full_from',
-  'sip_full_to',
-  'endpoint_disposition',
-  'current_application',
-]);
-
 /** One leg as FreeSWITCH shows it: state, variables, and the events of its life. */
 export class Channel {
   readonly uuid: string;
@@ -218,8 +207,8 @@ export class Channel {
     this.cause = cause;
     this.times.hangup = microseconds();
     this.answerState = 'hangup';
+    this.fire('CHANNEL_HANGUP');
     this.set('sip_hangup_disposition', disposition(this, how.byFarEnd === true));
-    this.fire('CHANNEL_HANGUP', [], how.byFarEnd ? ABSENT_AT_HANGUP : undefined);
     if (!how.byFarEnd) {
       const reason = `Q.850;cause=${q850(cause) || 16};text="${cause}"`;
       this.session?.hangup({ status: how.status ?? statusOfCause(cause), headers: { Reason: reason } });
@@ -263,16 +252,15 @@ export class Channel {
   }
 
   /** All fields, variables included: what uuid_dump and most events show. */
-  allHeaders(without?: Set<string>): [string, string][] {
+  allHeaders(): [string, string][] {
     const headers = this.basicHeaders();
-    for (const [name, value] of this.variables)
-      if (!without?.has(name)) headers.push([`variable_${name}`, value]);
+    for (const [name, value] of this.variables) headers.push([`variable_${name}`, value]);
     return headers;
   }
 
   /** Fires an event of this channel; `first` fields come before the channel's own, as in FreeSWITCH. */
-  fire(name: string, first: [string, string][] = [], without?: Set<string>): void {
-    this.board.fire(name, () => [...first, ...this.allHeaders(without)]);
+  fire(name: string, first: [string, string][] = []): void {
+    this.board.fire(name, () => [...first, ...this.allHeaders()]);
   }
 
   private complete(cause: string): void {

@@ -14,17 +14,22 @@ export function localStamp(ms: number): string {
   return `${date} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }
 
+/** Time since a start, cut into units. */
+export function uptimeParts(us: number): Record<string, number> {
+  const seconds = Math.floor(us / 1e6);
+  return {
+    years: Math.floor(seconds / 31_536_000),
+    days: Math.floor(seconds / 86_400) % 365,
+    hours: Math.floor(seconds / 3600) % 24,
+    minutes: Math.floor(seconds / 60) % 60,
+    seconds: seconds % 60,
+    milliseconds: Math.floor(us / 1000) % 1000,
+    microseconds: us % 1000,
+  };
+}
+
 /** "0 years, 0 days, 0 hours, 1 minute, 59 seconds, 636 milliseconds, 316 microseconds". */
 export function uptimeText(us: number): string {
-  const seconds = Math.floor(us / 1e6);
-  const parts: [number, string][] = [
-    [Math.floor(seconds / 31_536_000), 'year'],
-    [Math.floor(seconds / 86_400) % 365, 'day'],
-    [Math.floor(seconds / 3600) % 24, 'hour'],
-    [Math.floor(seconds / 60) % 60, 'minute'],
-    [seconds % 60, 'second'],
-    [Math.floor(us / 1000) % 1000, 'millisecond'],
-    [us % 1000, 'microsecond'],
-  ];
-  return parts.map(([n, unit]) => `${n} ${unit}${n === 1 ? '' : 's'}`).join(', ');
+  const parts = Object.entries(uptimeParts(us));
+  return parts.map(([unit, n]) => `${n} ${n === 1 ? unit.slice(0, -1) : unit}`).join(', ');
 }

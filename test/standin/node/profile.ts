@@ -1,4 +1,4 @@
-import type { SipRequest } from '../sip/message.ts';
+import { cseqOf, type SipRequest } from '../sip/message.ts';
 import type { Peer } from '../sip/transport.ts';
 import { parseNameAddr, parseUri, parseVia, tagOf } from '../sip/uri.ts';
 
@@ -67,8 +67,27 @@ export function invitationVariables(request: SipRequest, peer: Peer, stampUs: nu
     vars.push(['sip_via_host', parsedVia.host], ['sip_via_port', String(parsedVia.port ?? 5060)]);
   vars.push(['max_forwards', headers.get('max-forwards') ?? '70']);
   for (const { name, value } of headers.fields) if (/^[XP]-/i.test(name)) vars.push([`sip_h_${name}`, value]);
-  if (request.body) vars.push(['switch_r_sdp', request.body]);
+  vars.push(['sip_cseq', String(cseqOf(request).number)], ['sip_local_network_addr', peer.host]);
+  if (request.body) vars.push(['switch_r_sdp', request.body], ...codecVariables());
   return vars;
+}
+
+/** Every call of a stand-in is 8 kHz PCMU. */
+export function codecVariables(): [string, string][] {
+  return [
+    ['rtp_use_codec_string', 'PCMU,PCMA'],
+    ['remote_audio_media_flow', 'sendrecv'],
+    ['audio_media_flow', 'sendrecv'],
+    ['rtp_audio_recv_pt', '0'],
+    ['rtp_use_codec_name', 'PCMU'],
+    ['rtp_use_codec_rate', '8000'],
+    ['rtp_use_codec_ptime', '20'],
+    ['read_codec', 'PCMU'],
+    ['read_rate', '8000'],
+    ['write_codec', 'PCMU'],
+    ['write_rate', '8000'],
+    ['dtmf_type', 'info'],
+  ];
 }
 
 /** The Caller-* (or Other-Leg-*) fields of an event. */

@@ -12,6 +12,7 @@ export function finalVariables(channel: Channel, cause: string, mos: number): [s
   const vars: [string, string][] = [
     ['hangup_cause', cause],
     ['hangup_cause_q850', String(q850(cause))],
+    ['sip_term_cause', String(q850(cause))],
     ['digits_dialed', 'none'],
     ['start_stamp', localStamp(times.created / 1000)],
     ['profile_start_stamp', localStamp(times.created / 1000)],
@@ -20,24 +21,34 @@ export function finalVariables(channel: Channel, cause: string, mos: number): [s
   vars.push(['end_stamp', localStamp(end / 1000)]);
   const epochs: [string, number][] = [
     ['start', times.created],
+    ['profile_start', times.created],
     ['answer', answered],
     ['bridge', times.bridged ?? 0],
+    ['last_hold', times.lastHold ?? 0],
+    ['resurrect', 0],
     ['progress', times.progress ?? 0],
     ['progress_media', times.progressMedia ?? 0],
     ['end', end],
   ];
   for (const [name, us] of epochs) vars.push([`${name}_epoch`, seconds(us)], [`${name}_uepoch`, String(us)]);
   const { callerName, callerNumber } = channel.profile;
+  if (channel.application.name)
+    vars.push(['last_app', channel.application.name], ['last_arg', channel.application.data]);
   vars.push(['caller_id', callerName ? `"${callerName}" <${callerNumber}>` : callerNumber]);
   const spans: [string, number][] = [
     ['duration', duration],
     ['billsec', billed],
     ['answersec', answered ? answered - times.created : 0],
     ['progresssec', times.progress ? times.progress - times.created : 0],
+    ['waitsec', times.bridged ? times.bridged - times.created : 0],
   ];
-  for (const [name, us] of spans) vars.push([name, seconds(us)]);
-  vars.push(['mduration', milli(duration)], ['billmsec', milli(billed)]);
-  vars.push(['uduration', String(duration)], ['billusec', String(billed)]);
+  for (const [name, us] of spans) {
+    const stem = name.replace(/sec$/, '');
+    vars.push([name, seconds(us)]);
+    // FreeSWITCH: duration, mduration, uduration, but billsec, billmsec, billusec.
+    vars.push([stem === name ? `m${name}` : `${stem}msec`, milli(us)]);
+    vars.push([stem === name ? `u${name}` : `${stem}usec`, String(us)]);
+  }
   if (answered) vars.push(...quality(channel, billed, mos));
   return vars;
 }
