@@ -2,6 +2,7 @@ import { eventually } from '@callmesh/local';
 import { SessionCacheServiceClient } from '@callmesh/proto/session';
 import { NodeStatus } from '@callmesh/proto/state';
 import { call } from '@callmesh/runtime';
+import type { Batch, UacCall } from '@callmesh/standin/uac';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mediaNodes, tenants, World } from './world.ts';
 
@@ -27,6 +28,11 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => world.stop());
 
+/** Ids of the nodes that took these calls. */
+const nodesIn = (batch: Batch) => [...batch.byNode.keys()].map((sip) => world.mesh.nodeAt(sip)).sort();
+/** The node that took a call. */
+const nodeOf = async (one: UacCall) => world.mesh.nodeAt((await one.outcome).node);
+
 /** Ids of the nodes of a group. */
 const nodesOf = (group: string) => [`fs-${group}-1`, `fs-${group}-2`];
 
@@ -43,7 +49,7 @@ describe('calls through the door', () => {
     );
     for (const { tenant, batch } of batches) {
       expect(batch.failed, tenant.id).toEqual([]);
-      expect(nodesOf(tenant.group), tenant.id).toEqual(expect.arrayContaining([...batch.byNode.keys()]));
+      expect(nodesOf(tenant.group), tenant.id).toEqual(expect.arrayContaining(nodesIn(batch)));
     }
   });
 
@@ -52,7 +58,7 @@ describe('calls through the door', () => {
     const mine = pbx.call(
       world.to(red, { headers: { 'X-Callmesh-Tenant': 't02', 'x-callmesh-session': 'feedfeedfeedfeed' } }),
     );
-    const { node } = await mine.outcome;
+    const node = await nodeOf(mine);
     const channels = await (await fetch(`${world.mesh.node(node).control}/channels`)).json();
     const leg = (channels as { call_id: string; headers: Record<string, string> }[]).find(
       (one) => one.call_id === mine.callId,
@@ -67,7 +73,7 @@ describe('calls through the door', () => {
     const cache = world.mesh.client(SessionCacheServiceClient, 'session-cache-1');
     const pbx = await world.pbx(red);
     const mine = pbx.call(world.to(red));
-    const { node } = await mine.outcome;
+    const node = await nodeOf(mine);
     const key = {
       tenantId: 't01',
       role: 'NODE_ROLE_MEDIA',
@@ -186,7 +192,7 @@ describe('nodes that fail', () => {
     const pbx = await world.pbx(red);
     const batch = await pbx.run({ count: 8, rate: 20, holdMs: 100, call: () => world.to(red) });
     expect(batch.failed).toEqual([]);
-    expect([...batch.byNode.keys()]).toEqual(nodesOf('red').filter((id) => id !== bad));
+    expect(nodesIn(batch)).toEqual(nodesOf('red').filter((id) => id !== bad));
     return batch.outcomes.map(({ setupMs }) => setupMs);
   }
 
@@ -208,7 +214,7 @@ describe('nodes that fail', () => {
     const pbx = await world.pbx(red);
     for (let n = 0; n < 4; n++) {
       const mine = pbx.call(world.to(red));
-      expect((await mine.outcome).node).toBe('fs-red-2');
+      expect(await nodeOf(mine)).toBe('fs-red-2');
       const key = {
         tenantId: 't01',
         role: 'NODE_ROLE_MEDIA',
@@ -236,6 +242,6 @@ describe('nodes that fail', () => {
     const back = await world.mesh.until('fs-red-1', NodeStatus.NODE_STATUS_UP);
     expect(back.node!.epoch).not.toBe(row.node!.epoch);
     const batch = await pbx.run({ count: 8, rate: 20, holdMs: 100, call: () => world.to(red) });
-    expect([...batch.byNode.keys()].sort()).toEqual(nodesOf('red'));
+    expect(nodesIn(batch)).toEqual(nodesOf('red'));
   });
 });

@@ -72,7 +72,9 @@ export async function callsInto(mesh: Mesh): Promise<DemoCall[]> {
   const placed = await Promise.all(
     PBXS.map(async (pbx) => {
       const uac = await Uac.open({ host: pbx.host, user: `${pbx.tenant}-pbx` });
-      const wanted = pbx.calls.flatMap(({ number, group, count }) => Array<Wanted>(count).fill({ number, group }));
+      const wanted = pbx.calls.flatMap(({ number, group, count }) =>
+        Array<Wanted>(count).fill({ number, group }),
+      );
       const batch = await uac.run({
         count: wanted.length,
         rate: 10,
@@ -89,19 +91,19 @@ export async function callsInto(mesh: Mesh): Promise<DemoCall[]> {
       const outcome = await call.outcome;
       const end = await call.ended;
       const decision = said.get(call.callId);
-      const node = mesh.nodes.get(outcome.node)?.spec;
-      const where = decision?.group === group && node?.group === group && decision?.tenant === pbx.tenant;
+      const node = mesh.nodeAt(outcome.node);
+      const onItsGroup = decision?.tenant === pbx.tenant && mesh.nodes.get(node)?.spec.group === group;
       return {
         from: `${pbx.tenant}-pbx`,
         to: number,
         status: outcome.status,
-        node: outcome.node,
+        node,
         setupMs: outcome.setupMs,
         tenant: decision?.tenant ?? '',
         function: decision?.function ?? '',
         group: decision?.group ?? '',
         why: decision?.reason ?? '',
-        ok: outcome.status === 200 && end.by === 'local' && end.status === 200 && where,
+        ok: outcome.status === 200 && end.by === 'local' && end.status === 200 && onItsGroup,
       };
     }),
   );

@@ -115,6 +115,11 @@ export class Mesh {
     return found;
   }
 
+  /** Id of the node that takes SIP at "ip:port": what a caller sees of it, since the door hides the mesh's headers. */
+  nodeAt(sip: string): string {
+    return [...this.nodes.values()].find((node) => node.sip === sip)?.spec.id ?? sip;
+  }
+
   /** Changes settings of a stand-in while it runs. */
   async set(id: string, settings: Record<string, string | number | boolean>): Promise<void> {
     const body = JSON.stringify(settings);
