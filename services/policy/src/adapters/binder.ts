@@ -81,7 +81,8 @@ export class Binder implements Component {
     const now = Date.now();
     for (const [id, { until }] of this.#later) if (until < now) this.#later.delete(id);
     const [first] = this.#later.values();
-    if (!first || !(await this.#makeUpOne(first.proposal))) return;
+    if (first ? !(await this.#makeUpOne(first.proposal)) : this.#mesh.freshness.silentSince('sessions'))
+      return;
     this.#app.degraded('bindings', null);
     await Promise.all(
       [...this.#later.values()].slice(0, LATER_AT_ONCE).map(({ proposal }) => this.#makeUpOne(proposal)),

@@ -39,7 +39,7 @@ export class PolicyProcess {
 
   /** Its addresses once it is ready. */
   async ready(): Promise<Record<string, string>> {
-    await until(() => this.#ready !== undefined, 30_000);
+    await until(() => this.#ready !== undefined, 50_000);
     return this.#ready!;
   }
 
