@@ -13,7 +13,7 @@ export interface ProcessSpec {
   readonly log: string;
   /** Resolves once the process is usable; by default when it prints a JSON line with "msg":"ready". */
   readonly ready?: (process: Process) => Promise<void>;
-  /** Most time until ready, milliseconds; 20 s unless told. */
+  /** Most time until ready, milliseconds; 60 s unless told, for a machine that is busy. */
   readonly readyMs?: number;
 }
 
@@ -46,7 +46,7 @@ export class Process {
   }
 
   async start(): Promise<this> {
-    const { command, args, env, cwd, log, ready, readyMs = 20_000 } = this.spec;
+    const { command, args, env, cwd, log, ready, readyMs = 60_000 } = this.spec;
     // pdeathsig: if we are killed without a chance to clean up, the kernel ends the child.
     const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', command, ...args], {
       cwd,
