@@ -148,7 +148,6 @@ describe('a policy process', { timeout: 60_000 }, () => {
     const unknown = async () => (await policy.post('/v1/routes/dialog', { ...ask, call_id: 'nobody' })).body;
     await expect.poll(unknown).toMatchObject({ code: 'session_gone', sip_status: 481 });
   });
-  });
 
   it('counts its decisions', async () => {
     const metrics = await policy.metrics();
