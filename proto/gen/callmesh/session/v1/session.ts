@@ -169,7 +169,10 @@ export interface BindResponse {
   binding:
     | Binding
     | undefined;
-  /** True when the proposal was taken as new. */
+  /**
+   * True when the proposal was taken, now or at an earlier try; its node may be
+   * the affinity key's.
+   */
   created: boolean;
   /** Set in a stream when this bind failed: a callmesh error code. */
   error: string;
@@ -269,7 +272,8 @@ export interface SnapshotDone {
 
 /**
  * SessionEvent is on NATS subject
- * callmesh.session.<tenant>.<bound|moved|released>.
+ * callmesh.session.<tenant>.<bound|moved|released>, once per change, from the
+ * replica that made it.
  */
 export interface SessionEvent {
   /** One of bound, moved, released: the last token of the subject. */
@@ -2894,9 +2898,12 @@ export const ListRegistrationsResponse: MessageFns<ListRegistrationsResponse> = 
 export type SessionCacheServiceService = typeof SessionCacheServiceService;
 export const SessionCacheServiceService = {
   /**
-   * Bind creates a binding if there is none for its Call-ID, nor for its
-   * affinity key, and returns the one that holds. A binding that names a node
-   * life in replace_dead is replaced.
+   * Bind creates a binding if there is none for its Call-ID, and returns the one
+   * that holds. When others hold its affinity key, the new binding names their
+   * node and group, not the proposed ones: go where the answer says. A binding
+   * that names a node life in replace_dead is replaced. Repeating a bind with the
+   * same session_id is safe. UNAVAILABLE when the store is silent and the Call-ID
+   * is not known: the caller then decides alone.
    */
   bind: {
     path: "/callmesh.session.v1.SessionCacheService/Bind" as const,
@@ -2909,7 +2916,8 @@ export const SessionCacheServiceService = {
   },
   /**
    * BindStream is Bind for callers with many: answers carry the request's
-   * correlation and may come in another order. Failures are answers.
+   * correlation and may come in another order. Failures are answers. The stream
+   * ends when this replica shuts down: bind again elsewhere what was not answered.
    */
   bindStream: {
     path: "/callmesh.session.v1.SessionCacheService/BindStream" as const,
@@ -2920,7 +2928,10 @@ export const SessionCacheServiceService = {
     responseSerialize: (value: BindResponse): Buffer => Buffer.from(BindResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): BindResponse => BindResponse.decode(value),
   },
-  /** Get returns the binding of a Call-ID or of a session id. NOT_FOUND. */
+  /**
+   * Get returns the binding of a Call-ID, of a session id, or one of those that
+   * hold an affinity key. NOT_FOUND.
+   */
   get: {
     path: "/callmesh.session.v1.SessionCacheService/Get" as const,
     requestStream: false as const,
@@ -2932,7 +2943,9 @@ export const SessionCacheServiceService = {
   },
   /**
    * Move gives a session to another node, if it still is where the caller
-   * believes (epoch compare-and-set). ABORTED with the holder otherwise.
+   * believes (epoch compare-and-set): of all who claim it at once, one gets it.
+   * ABORTED naming the holder otherwise, also when that is the wanted one.
+   * NOT_FOUND. Its affinity key follows.
    */
   move: {
     path: "/callmesh.session.v1.SessionCacheService/Move" as const,
@@ -2963,7 +2976,10 @@ export const SessionCacheServiceService = {
     responseSerialize: (value: ListResponse): Buffer => Buffer.from(ListResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListResponse => ListResponse.decode(value),
   },
-  /** Watch streams all bindings, a marker, then each change. */
+  /**
+   * Watch streams all bindings, a marker, then each change. UNAVAILABLE ends a
+   * stream that cannot be kept whole: watch again.
+   */
   watch: {
     path: "/callmesh.session.v1.SessionCacheService/Watch" as const,
     requestStream: false as const,
@@ -2973,7 +2989,13 @@ export const SessionCacheServiceService = {
     responseSerialize: (value: WatchEvent): Buffer => Buffer.from(WatchEvent.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchEvent => WatchEvent.decode(value),
   },
-  /** PutRegistration stores a contact of an AOR until it expires. */
+  /**
+   * PutRegistration stores a contact of an AOR until it expires; one that has
+   * expired is removed. ABORTED when a newer REGISTER of the same Call-ID was
+   * stored (RFC 3261 section 10.3), ALREADY_EXISTS when the AOR is another
+   * tenant's. An AOR keeps 16 contacts at most; the next replaces the one that
+   * would expire first.
+   */
   putRegistration: {
     path: "/callmesh.session.v1.SessionCacheService/PutRegistration" as const,
     requestStream: false as const,
@@ -3024,30 +3046,48 @@ export const SessionCacheServiceService = {
 
 export interface SessionCacheServiceServer extends UntypedServiceImplementation {
   /**
-   * Bind creates a binding if there is none for its Call-ID, nor for its
-   * affinity key, and returns the one that holds. A binding that names a node
-   * life in replace_dead is replaced.
+   * Bind creates a binding if there is none for its Call-ID, and returns the one
+   * that holds. When others hold its affinity key, the new binding names their
+   * node and group, not the proposed ones: go where the answer says. A binding
+   * that names a node life in replace_dead is replaced. Repeating a bind with the
+   * same session_id is safe. UNAVAILABLE when the store is silent and the Call-ID
+   * is not known: the caller then decides alone.
    */
   bind: handleUnaryCall<BindRequest, BindResponse>;
   /**
    * BindStream is Bind for callers with many: answers carry the request's
-   * correlation and may come in another order. Failures are answers.
+   * correlation and may come in another order. Failures are answers. The stream
+   * ends when this replica shuts down: bind again elsewhere what was not answered.
    */
   bindStream: handleBidiStreamingCall<BindRequest, BindResponse>;
-  /** Get returns the binding of a Call-ID or of a session id. NOT_FOUND. */
+  /**
+   * Get returns the binding of a Call-ID, of a session id, or one of those that
+   * hold an affinity key. NOT_FOUND.
+   */
   get: handleUnaryCall<GetRequest, Binding>;
   /**
    * Move gives a session to another node, if it still is where the caller
-   * believes (epoch compare-and-set). ABORTED with the holder otherwise.
+   * believes (epoch compare-and-set): of all who claim it at once, one gets it.
+   * ABORTED naming the holder otherwise, also when that is the wanted one.
+   * NOT_FOUND. Its affinity key follows.
    */
   move: handleUnaryCall<MoveRequest, Binding>;
   /** Release removes a binding; releasing what is not there is no error. */
   release: handleUnaryCall<ReleaseRequest, ReleaseResponse>;
   /** List returns a page of bindings by node or tenant. */
   list: handleUnaryCall<ListRequest, ListResponse>;
-  /** Watch streams all bindings, a marker, then each change. */
+  /**
+   * Watch streams all bindings, a marker, then each change. UNAVAILABLE ends a
+   * stream that cannot be kept whole: watch again.
+   */
   watch: handleServerStreamingCall<WatchRequest, WatchEvent>;
-  /** PutRegistration stores a contact of an AOR until it expires. */
+  /**
+   * PutRegistration stores a contact of an AOR until it expires; one that has
+   * expired is removed. ABORTED when a newer REGISTER of the same Call-ID was
+   * stored (RFC 3261 section 10.3), ALREADY_EXISTS when the AOR is another
+   * tenant's. An AOR keeps 16 contacts at most; the next replaces the one that
+   * would expire first.
+   */
   putRegistration: handleUnaryCall<PutRegistrationRequest, Registration>;
   /** GetRegistrations returns the live contacts of an AOR, newest first. */
   getRegistrations: handleUnaryCall<GetRegistrationsRequest, GetRegistrationsResponse>;
@@ -3059,9 +3099,12 @@ export interface SessionCacheServiceServer extends UntypedServiceImplementation 
 
 export interface SessionCacheServiceClient extends Client {
   /**
-   * Bind creates a binding if there is none for its Call-ID, nor for its
-   * affinity key, and returns the one that holds. A binding that names a node
-   * life in replace_dead is replaced.
+   * Bind creates a binding if there is none for its Call-ID, and returns the one
+   * that holds. When others hold its affinity key, the new binding names their
+   * node and group, not the proposed ones: go where the answer says. A binding
+   * that names a node life in replace_dead is replaced. Repeating a bind with the
+   * same session_id is safe. UNAVAILABLE when the store is silent and the Call-ID
+   * is not known: the caller then decides alone.
    */
   bind(request: BindRequest, callback: (error: ServiceError | null, response: BindResponse) => void): ClientUnaryCall;
   bind(
@@ -3077,12 +3120,16 @@ export interface SessionCacheServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * BindStream is Bind for callers with many: answers carry the request's
-   * correlation and may come in another order. Failures are answers.
+   * correlation and may come in another order. Failures are answers. The stream
+   * ends when this replica shuts down: bind again elsewhere what was not answered.
    */
   bindStream(): ClientDuplexStream<BindRequest, BindResponse>;
   bindStream(options: Partial<CallOptions>): ClientDuplexStream<BindRequest, BindResponse>;
   bindStream(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<BindRequest, BindResponse>;
-  /** Get returns the binding of a Call-ID or of a session id. NOT_FOUND. */
+  /**
+   * Get returns the binding of a Call-ID, of a session id, or one of those that
+   * hold an affinity key. NOT_FOUND.
+   */
   get(request: GetRequest, callback: (error: ServiceError | null, response: Binding) => void): ClientUnaryCall;
   get(
     request: GetRequest,
@@ -3097,7 +3144,9 @@ export interface SessionCacheServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Move gives a session to another node, if it still is where the caller
-   * believes (epoch compare-and-set). ABORTED with the holder otherwise.
+   * believes (epoch compare-and-set): of all who claim it at once, one gets it.
+   * ABORTED naming the holder otherwise, also when that is the wanted one.
+   * NOT_FOUND. Its affinity key follows.
    */
   move(request: MoveRequest, callback: (error: ServiceError | null, response: Binding) => void): ClientUnaryCall;
   move(
@@ -3140,10 +3189,19 @@ export interface SessionCacheServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListResponse) => void,
   ): ClientUnaryCall;
-  /** Watch streams all bindings, a marker, then each change. */
+  /**
+   * Watch streams all bindings, a marker, then each change. UNAVAILABLE ends a
+   * stream that cannot be kept whole: watch again.
+   */
   watch(request: WatchRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchEvent>;
   watch(request: WatchRequest, metadata?: Metadata, options?: Partial<CallOptions>): ClientReadableStream<WatchEvent>;
-  /** PutRegistration stores a contact of an AOR until it expires. */
+  /**
+   * PutRegistration stores a contact of an AOR until it expires; one that has
+   * expired is removed. ABORTED when a newer REGISTER of the same Call-ID was
+   * stored (RFC 3261 section 10.3), ALREADY_EXISTS when the AOR is another
+   * tenant's. An AOR keeps 16 contacts at most; the next replaces the one that
+   * would expire first.
+   */
   putRegistration(
     request: PutRegistrationRequest,
     callback: (error: ServiceError | null, response: Registration) => void,
