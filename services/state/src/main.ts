@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { StateServiceService } from '@callmesh/proto/state';
 import { Etcd, grpcServer, Nats, runService, serviceRegistration } from '@callmesh/runtime';
 import { etcdFeed } from './adapters/etcd-feed.ts';
+import { firstReports } from './adapters/first-reports.ts';
 import { natsFeed } from './adapters/nats-feed.ts';
 import { tableFile } from './adapters/table-file.ts';
 import { configSchema } from './config.ts';
@@ -16,8 +17,9 @@ await runService('state', configSchema, (app, config) => {
   const etcd = app.add(new Etcd(app, config.etcd));
   const nats = app.add(new Nats(app, config.nats));
   app.add(etcdFeed(app, etcd, table));
-  app.add(natsFeed(nats, table));
+  app.add(natsFeed(app, nats, table));
   const watchers = app.add(new Watchers(app, nats, table));
+  app.add(firstReports(table, etcd, nats));
   const service = stateService(app, etcd, table, watchers);
   const server = app.add(grpcServer(app, config.grpc, [[StateServiceService, service]]));
   app.add(serviceRegistration(app, etcd, 'state', () => server.address));

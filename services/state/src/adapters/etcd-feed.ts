@@ -1,6 +1,7 @@
 import { DesiredState, Node } from '@callmesh/proto/node';
 import type { App, Component, Etcd } from '@callmesh/runtime';
 import type { NodeTable } from '../domain/table.ts';
+import { now } from './clock.ts';
 
 const NODES = '/callmesh/nodes/';
 const ADMIN = '/callmesh/admin/';
@@ -23,41 +24,71 @@ export function desiredWord(desired: DesiredState): string | undefined {
 
 /** Brings registrations and desired states from etcd into the table. */
 export function etcdFeed(app: App, etcd: Etcd, table: NodeTable): Component {
-  const parse = (key: string, value: string): Node | undefined => {
-    try {
-      const node = Node.fromJSON(JSON.parse(value));
-      if (node.id !== '' && key.endsWith(`/${node.id}`)) return node;
-      app.log.warn({ key }, 'a node registered under a key that is not its own');
-    } catch (error) {
-      app.log.warn({ key, err: error }, 'a node registered with what is not a node');
-    }
-    return undefined;
-  };
-  const desired = (value: string): DesiredState => DESIRED[value] ?? DesiredState.DESIRED_STATE_ACTIVE;
-  const nodeId = (key: string) => key.slice(key.lastIndexOf('/') + 1);
+  const watches: { close(): void }[] = [];
+  const watchNodes = () =>
+    etcd.watchPrefix(NODES, {
+      onSnapshot: (entries) => {
+        const nodes = [...entries].map(([key, value]) => parse(app, key, value));
+        table.listed(
+          nodes.filter((node) => node !== undefined),
+          now(),
+        );
+      },
+      onPut: (key, value) => {
+        const node = parse(app, key, value);
+        if (node) table.registered(node, now());
+      },
+      onDelete: (key) => table.unregistered(nodeIdOf(key), now()),
+    });
+  const watchWishes = () =>
+    etcd.watchPrefix(ADMIN, {
+      onSnapshot: (entries) => {
+        const wishes = new Map([...entries].map(([key, value]) => [nodeIdOf(key), desiredOf(value)]));
+        void restore(app, etcd, table.desiredListed(wishes, now()));
+        // Nodes come after what is wanted of them: one under repair is never up for a moment.
+        if (watches.length === 1) watches.push(watchNodes());
+      },
+      onPut: (key, value) => table.desired(nodeIdOf(key), desiredOf(value), now()),
+      onDelete: (key) => table.desired(nodeIdOf(key), DesiredState.DESIRED_STATE_ACTIVE, now()),
+    });
   return {
     name: 'etcd-feed',
     async start() {
-      etcd.onHealth((well) => table.source('etcd', well, Date.now()));
-      etcd.watchPrefix(NODES, {
-        onSnapshot: (entries) => {
-          const nodes = [...entries]
-            .map(([key, value]) => parse(key, value))
-            .filter((node) => node !== undefined);
-          table.listed(nodes, Date.now());
-        },
-        onPut: (key, value) => {
-          const node = parse(key, value);
-          if (node) table.registered(node, Date.now());
-        },
-        onDelete: (key) => table.unregistered(nodeId(key), Date.now()),
-      });
-      etcd.watchPrefix(ADMIN, {
-        onSnapshot: (entries) =>
-          table.desiredListed(new Map([...entries].map(([key, value]) => [nodeId(key), desired(value)]))),
-        onPut: (key, value) => table.desired(nodeId(key), desired(value)),
-        onDelete: (key) => table.desired(nodeId(key), DesiredState.DESIRED_STATE_ACTIVE),
-      });
+      etcd.onHealth((well) => table.source('etcd', well, now()));
+      watches.push(watchWishes());
+    },
+    async stop() {
+      for (const watch of watches) watch.close();
     },
   };
+}
+
+/** An etcd that lost its data has lost the drains, too; what the operator wanted still holds. */
+async function restore(app: App, etcd: Etcd, lost: ReadonlyMap<string, DesiredState>): Promise<void> {
+  for (const [id, desired] of lost) {
+    app.log.warn({ node: id, desired: desiredWord(desired) }, 'etcd lost a desired state; writing it again');
+    // A failure brings the next list, and with it the next attempt.
+    await etcd.put(adminKey(id), desiredWord(desired)!).catch((error) => {
+      app.log.warn({ node: id, err: error }, 'desired state could not be written again');
+    });
+  }
+}
+
+function parse(app: App, key: string, value: string): Node | undefined {
+  try {
+    const node = Node.fromJSON(JSON.parse(value));
+    if (node.id !== '' && key.endsWith(`/${node.id}`)) return node;
+    app.log.warn({ key }, 'a node registered under a key that is not its own');
+  } catch (error) {
+    app.log.warn({ key, err: error }, 'a node registered with what is not a node');
+  }
+  return undefined;
+}
+
+function desiredOf(value: string): DesiredState {
+  return DESIRED[value] ?? DesiredState.DESIRED_STATE_ACTIVE;
+}
+
+function nodeIdOf(key: string): string {
+  return key.slice(key.lastIndexOf('/') + 1);
 }

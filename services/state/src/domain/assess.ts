@@ -1,31 +1,49 @@
 import { BackendState, DesiredState } from '@callmesh/proto/node';
 import { NodeStatus } from '@callmesh/proto/state';
-import { type Evidence, evidenceAgainst } from './evidence.ts';
-import type { Facts, Limits, Sources } from './facts.ts';
+import { type Case, type Evidence, evidenceAgainst } from './evidence.ts';
+import type { Facts } from './facts.ts';
 
 export interface Assessment {
   readonly status: NodeStatus;
   readonly reason: string;
+  /** When the status became what it is, Unix milliseconds. */
+  readonly since: number;
   readonly evidence: readonly Evidence[];
 }
 
+type Verdict = Omit<Assessment, 'since'>;
+
+/** A report must be this much younger than the wish to drain, ms: a session may have been on its way. */
+const SETTLED_MS = 2_000;
+
 /**
  * What the mesh may do with a node. One weak piece of evidence suspends new
- * sessions; death needs a strong one or two weak ones that agree.
+ * sessions; death needs a strong one or two weak ones that agree. `before` is what
+ * was said of the same life last.
  */
-export function assess(facts: Facts, sources: Sources, limits: Limits, now: number): Assessment {
-  const evidence = evidenceAgainst(facts, sources, limits, now);
+export function assess(what: Omit<Case, 'held'>, before: Assessment | undefined): Assessment {
+  const evidence = evidenceAgainst({ ...what, held: before?.evidence ?? [] });
+  const verdict = judge(what, evidence, before);
+  return { ...verdict, since: before?.status === verdict.status ? before.since : what.now };
+}
+
+function judge({ facts, doubt }: Omit<Case, 'held'>, evidence: Evidence[], before?: Assessment): Verdict {
   const dead = evidence.some((one) => one.strong) || evidence.length > 1;
   if (dead) return { status: NodeStatus.NODE_STATUS_DOWN, reason: said(evidence), evidence };
+  if (before?.status === NodeStatus.NODE_STATUS_DOWN && !isBack(facts, evidence, before)) {
+    const kept = evidence.length > 0 ? evidence : before.evidence;
+    return { status: NodeStatus.NODE_STATUS_DOWN, reason: before.reason, evidence: kept };
+  }
+  const retiring = retirement(facts);
+  if (retiring) return { ...retirementOf(facts, retiring, evidence, before), evidence };
   if (evidence.length > 0)
     return { status: NodeStatus.NODE_STATUS_SUSPECT, reason: said(evidence), evidence };
-  const retiring = retirement(facts);
-  if (!retiring) return { status: NodeStatus.NODE_STATUS_UP, reason: upReason(facts, sources), evidence };
-  // The count of a life that has not reported is not zero, it is unknown.
-  if (facts.load?.sessions === 0)
-    return { status: NodeStatus.NODE_STATUS_DRAINED, reason: `${retiring}, no sessions left`, evidence };
-  const left = facts.load ? `${facts.load.sessions} sessions left` : 'sessions unknown';
-  return { status: NodeStatus.NODE_STATUS_DRAINING, reason: `${retiring}, ${left}`, evidence };
+  return { status: NodeStatus.NODE_STATUS_UP, reason: upReason(facts, doubt), evidence };
+}
+
+/** The dead are back when they report again and nothing speaks against them: half a sign is none. */
+function isBack({ loadAt, leaseLostAt }: Facts, evidence: Evidence[], { since }: Assessment): boolean {
+  return evidence.length === 0 && leaseLostAt === undefined && loadAt !== undefined && loadAt >= since;
 }
 
 function said(evidence: readonly Evidence[]): string {
@@ -39,8 +57,24 @@ function retirement({ desired, load }: Facts): string | undefined {
   return undefined;
 }
 
-function upReason({ leaseLostAt, load }: Facts, { etcdSince, natsSince }: Sources): string {
-  if (etcdSince === undefined || natsSince === undefined) return 'as last known: a store is silent';
+function retirementOf(
+  facts: Facts,
+  why: string,
+  evidence: Evidence[],
+  before?: Assessment,
+): Omit<Verdict, 'evidence'> {
+  const { load, loadAt, desiredAt } = facts;
+  const was = before?.status === NodeStatus.NODE_STATUS_DRAINED;
+  // The count of a life that does not report is not zero, it is unknown.
+  const known = load !== undefined && !evidence.some((one) => one.kind === 'load-silent');
+  const empty = load?.sessions === 0 && (was || (known && loadAt! - desiredAt >= SETTLED_MS));
+  if (empty) return { status: NodeStatus.NODE_STATUS_DRAINED, reason: `${why}, no sessions left` };
+  const left = known ? `${load.sessions} sessions left` : 'sessions unknown';
+  return { status: NodeStatus.NODE_STATUS_DRAINING, reason: `${why}, ${left}` };
+}
+
+function upReason({ leaseLostAt, load }: Facts, doubt: Case['doubt']): string {
+  if (doubt.etcd || doubt.nats) return 'as last known: too many nodes fell silent at once to be dead';
   if (leaseLostAt !== undefined) return 'reporting; registering again';
   return load ? 'registered and reporting' : 'registered';
 }

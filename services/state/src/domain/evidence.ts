@@ -1,9 +1,9 @@
 import { BackendState } from '@callmesh/proto/node';
-import type { Facts, Limits, Sources } from './facts.ts';
+import { type Facts, isLate, type Limits, type Sources } from './facts.ts';
 
 /** One observation that speaks against a node. */
 export interface Evidence {
-  readonly kind: 'lease-expired' | 'load-silent' | 'backend-down' | 'backend-stuck';
+  readonly kind: 'lease-expired' | 'lease-revoked' | 'load-silent' | 'backend-down' | 'backend-stuck';
   /** Unix milliseconds. */
   readonly since: number;
   readonly detail: string;
@@ -11,23 +11,46 @@ export interface Evidence {
   readonly strong: boolean;
 }
 
-/**
- * All that speaks against a node now. A silent store proves nothing: while etcd
- * is away no lease is missed, while NATS is away no report is.
- */
-export function evidenceAgainst(facts: Facts, sources: Sources, limits: Limits, now: number): Evidence[] {
-  return [
-    backendDown(facts),
-    leaseExpired(facts, sources, limits, now),
-    loadSilent(facts, sources, limits, now),
-    backendStuck(facts),
-  ].filter((found) => found !== undefined);
+/** Which stores are themselves to blame for what is missing; see doubt.ts. */
+export interface Doubt {
+  readonly etcd: boolean;
+  readonly nats: boolean;
 }
 
-function backendDown({ reportedDown }: Facts): Evidence | undefined {
+/** Everything a piece of evidence is judged by. */
+export interface Case {
+  readonly facts: Facts;
+  /** What spoke against this life before. */
+  readonly held: readonly Evidence[];
+  readonly sources: Sources;
+  readonly doubt: Doubt;
+  readonly limits: Limits;
+  readonly now: number;
+}
+
+/** Without a lease but reporting, a node is given this long to register again, ms: there is no hurry. */
+const LEASE_ALONE_MS = 1_500;
+
+/**
+ * All that speaks against a node now. A store that is silent, or was until just
+ * now, proves nothing new and takes nothing back: what was held against a node
+ * stays until the node itself gives a sign of life.
+ */
+export function evidenceAgainst(what: Case): Evidence[] {
+  const silent = loadSilent(what);
+  return [backendDown(what.facts), leaseExpired(what, silent !== undefined), silent, backendStuck(what.facts)]
+    .filter((found) => found !== undefined)
+    .filter(
+      (found, _, all) => found.kind !== 'lease-expired' || !all.some((one) => one.kind === 'lease-revoked'),
+    );
+}
+
+function backendDown({ reportedDown, leaseLostAt }: Facts): Evidence | undefined {
   if (!reportedDown) return undefined;
+  // An agent that says goodbye gives back its lease; one whose server died does too.
+  const kind = leaseLostAt === undefined ? 'backend-down' : 'lease-revoked';
   const detail = `its agent reports: ${reportedDown.reason || 'the server is gone'}`;
-  return { kind: 'backend-down', since: reportedDown.at, detail, strong: true };
+  return { kind, since: reportedDown.at, detail, strong: true };
 }
 
 function backendStuck({ load, loadAt }: Facts): Evidence | undefined {
@@ -37,29 +60,33 @@ function backendStuck({ load, loadAt }: Facts): Evidence | undefined {
 }
 
 function leaseExpired(
-  facts: Facts,
-  { etcdSince }: Sources,
-  limits: Limits,
-  now: number,
+  { facts, held, sources, doubt, limits, now }: Case,
+  silent: boolean,
 ): Evidence | undefined {
   const { leaseLostAt } = facts;
-  if (leaseLostAt === undefined || etcdSince === undefined) return undefined;
-  // Lost while etcd was away or just back: every node has to register again, so give it time to.
-  const lostWhileWell = leaseLostAt - etcdSince >= limits.graceMs;
-  if (!lostWhileWell && now - etcdSince < limits.graceMs) return undefined;
+  if (leaseLostAt === undefined) return undefined;
+  const before = held.find((one) => one.kind === 'lease-expired' && one.since === leaseLostAt);
+  if (before) return before;
+  if (!isTrusted(sources.etcdSince, limits, now) || doubt.etcd) return undefined;
+  if (!silent && now - leaseLostAt < LEASE_ALONE_MS) return undefined;
   return { kind: 'lease-expired', since: leaseLostAt, detail: 'not registered in etcd', strong: false };
 }
 
-function loadSilent(facts: Facts, sources: Sources, limits: Limits, now: number): Evidence | undefined {
-  const { natsSince, somebodyReports, registered } = sources;
-  if (natsSince === undefined) return undefined;
-  const since = Math.max(facts.loadAt ?? facts.seenAt, natsSince);
-  if (now - since <= limits.silenceMs && facts.loadAt !== undefined) return undefined;
-  // A bus on which nobody is heard is to blame itself, not its nodes one by one.
-  if (!somebodyReports && registered > 1 && facts.loadAt !== undefined) return undefined;
-  const detail =
-    facts.loadAt === undefined
-      ? 'no load report yet'
-      : `no load report for ${((now - facts.loadAt) / 1000).toFixed(1)} s`;
+function loadSilent({ facts, held, sources, doubt, limits, now }: Case): Evidence | undefined {
+  const since = facts.loadAt ?? facts.seenAt;
+  const before = held.find((one) => one.kind === 'load-silent' && one.since === since);
+  if (before) return before;
+  if (sources.natsSince === undefined) return undefined;
+  // What never reported was never known to work: that needs no patience.
+  if (facts.loadAt === undefined)
+    return { kind: 'load-silent', since, detail: 'no load report yet', strong: false };
+  if (!isTrusted(sources.natsSince, limits, now) || doubt.nats) return undefined;
+  if (!isLate(facts, sources, limits.silenceMs)) return undefined;
+  const detail = `no load report for more than ${limits.silenceMs / 1000} s`;
   return { kind: 'load-silent', since, detail, strong: false };
+}
+
+/** A store that has just come back is given time in which nodes come back to it. */
+function isTrusted(since: number | undefined, { graceMs }: Limits, now: number): boolean {
+  return since !== undefined && now - since >= graceMs;
 }

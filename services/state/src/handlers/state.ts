@@ -1,6 +1,7 @@
-import { DesiredState, NodeRole } from '@callmesh/proto/node';
+import { NodeRole } from '@callmesh/proto/node';
 import type { NodeState, StateServiceServer, WatchNodesEvent } from '@callmesh/proto/state';
 import { type App, type Etcd, fail, streamHandler, unaryHandler, type Write } from '@callmesh/runtime';
+import { now } from '../adapters/clock.ts';
 import { adminKey, desiredWord } from '../adapters/etcd-feed.ts';
 import type { NodeTable } from '../domain/table.ts';
 import { toNodeState } from './row.ts';
@@ -9,6 +10,7 @@ import type { Watchers } from './watchers.ts';
 const NODE_ID = /^[a-z0-9-]{1,63}$/;
 /** Events a slow watcher may be behind before it is cut off to start anew. */
 const BACKLOG = 10_000;
+const SOURCES = ['etcd', 'nats'];
 
 interface Filter {
   readonly role: NodeRole;
@@ -36,7 +38,7 @@ export function stateService(app: App, etcd: Etcd, table: NodeTable, watchers: W
   return {
     listNodes: unaryHandler((request) => ({
       nodes: select(request),
-      silentSources: Object.keys(app.health().degraded),
+      silentSources: Object.keys(app.health().degraded).filter((source) => SOURCES.includes(source)),
     })),
 
     getNode: unaryHandler(({ nodeId }) => {
@@ -54,8 +56,10 @@ export function stateService(app: App, etcd: Etcd, table: NodeTable, watchers: W
         throw fail('invalid_argument', 'desired: expected active, draining or disabled', {
           field: 'desired',
         });
-      const previous = table.rows.get(nodeId)?.facts.desired ?? DesiredState.DESIRED_STATE_ACTIVE;
+      const previous = table.desiredOf(nodeId);
       await etcd.put(key, word);
+      // Who asks for the node next sees it, also before etcd has told all replicas.
+      table.desired(nodeId, desired, now());
       app.log.info({ node: nodeId, desired: word, actor: actor || context.actor }, 'desired state set');
       return { previous };
     }),

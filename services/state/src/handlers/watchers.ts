@@ -1,5 +1,6 @@
 import { NodeStatus, type WatchNodesEvent } from '@callmesh/proto/state';
 import { type App, type Component, type Nats, publishNode } from '@callmesh/runtime';
+import { now } from '../adapters/clock.ts';
 import type { Change, NodeTable } from '../domain/table.ts';
 import { toNodeState } from './row.ts';
 
@@ -7,6 +8,8 @@ import { toNodeState } from './row.ts';
 const TICK_MS = 100;
 /** Load alone is told at most this often per node, milliseconds. */
 const LOAD_EVERY_MS = 500;
+/** A tick that comes this late means that the process stood still, milliseconds. */
+const STOOD_STILL_MS = 1_000;
 
 const EVENTS: Partial<Record<NodeStatus, string>> = {
   [NodeStatus.NODE_STATUS_UP]: 'up',
@@ -25,7 +28,10 @@ export class Watchers implements Component {
   readonly #nats: Nats;
   readonly #table: NodeTable;
   readonly #listeners = new Set<Listener>();
-  readonly #toldLoad = new Map<string, number>();
+  readonly #told = new Map<string, number>();
+  /** Nodes whose load changed and was not told yet. */
+  readonly #untold = new Set<string>();
+  #ticked = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(app: App, nats: Nats, table: NodeTable) {
@@ -44,8 +50,9 @@ export class Watchers implements Component {
   }
 
   async start(): Promise<void> {
-    this.#table.tick(Date.now());
-    this.#timer = setInterval(() => this.#tick(Date.now()), TICK_MS);
+    this.#ticked = now();
+    this.#tick(now());
+    this.#timer = setInterval(() => this.#tick(now()), TICK_MS);
   }
 
   async stop(): Promise<void> {
@@ -57,24 +64,34 @@ export class Watchers implements Component {
     return { close: () => this.#listeners.delete(listener) };
   }
 
-  #tick(now: number): void {
-    for (const change of this.#table.tick(now)) {
-      if (change.material) this.#announce(change, now);
-      if (change.material || now - (this.#toldLoad.get(change.id) ?? 0) >= LOAD_EVERY_MS)
-        this.#tell(change, now);
+  #tick(at: number): void {
+    if (at - this.#ticked > STOOD_STILL_MS) this.#table.woke(at);
+    this.#ticked = at;
+    for (const change of this.#table.tick(at)) {
+      if (change.material) this.#announce(change, at);
+      if (change.material) this.#tell(change.id, at);
+      else this.#untold.add(change.id);
     }
+    for (const id of this.#untold) if (at - (this.#told.get(id) ?? 0) >= LOAD_EVERY_MS) this.#tell(id, at);
+    const { etcd, nats } = this.#table.doubt;
+    const doubted = [etcd && 'etcd', nats && 'NATS'].filter(Boolean).join(' and ');
+    const reason = `too many nodes vanished from ${doubted} at once to be dead; they are kept as last known`;
+    this.#app.degraded('nodes', doubted ? reason : null);
   }
 
-  #tell({ id, row }: Change, now: number): void {
-    if (row) this.#toldLoad.set(id, now);
-    else this.#toldLoad.delete(id);
+  /** Tells of the row as it is now. */
+  #tell(id: string, at: number): void {
+    this.#untold.delete(id);
+    const row = this.#table.rows.get(id);
+    if (row) this.#told.set(id, at);
+    else this.#told.delete(id);
     const event: WatchNodesEvent['event'] = row
       ? { $case: 'put', value: toNodeState(row) }
       : { $case: 'removedNodeId', value: id };
     for (const listener of this.#listeners) listener({ event });
   }
 
-  #announce({ id, row, before }: Change, now: number): void {
+  #announce({ id, row, before }: Change, at: number): void {
     if (!row || row.status === before) return;
     const event = EVENTS[row.status]!;
     this.#app.log.info({ node: id, event, reason: row.reason, epoch: row.facts.node.epoch }, 'node state');
@@ -83,7 +100,7 @@ export class Watchers implements Component {
       epoch: row.facts.node.epoch,
       event,
       reason: row.reason,
-      at: new Date(now),
+      at: new Date(at),
       observer: 'state',
     });
   }
