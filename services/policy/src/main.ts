@@ -18,6 +18,7 @@ import { Binder } from './adapters/binder.ts';
 import { nodeFeed, sessionFeed, tenantFeed } from './adapters/feeds.ts';
 import { firstSnapshot } from './adapters/first-snapshot.ts';
 import { follow } from './adapters/follow.ts';
+import { sessionIds } from './adapters/session-ids.ts';
 import { sessionLookup } from './adapters/session-lookup.ts';
 import { snapshotFile } from './adapters/snapshot-file.ts';
 import { configSchema } from './config.ts';
@@ -52,6 +53,7 @@ await runService('policy', configSchema, (app, config) => {
   const router = new SessionRouter(mesh, {
     bind: (proposal, replace) => binder.bind(proposal, replace),
     announce: (nodeId, epoch, sessionId) => assignments.announce(nodeId, epoch, sessionId),
+    newSessionId: sessionIds(),
     metrics: routingMetrics(app.meter, mesh, () => binder.waiting),
     log: app.log,
   });

@@ -18,19 +18,27 @@ export function choose(
   random: Random,
 ): NodeRow[] {
   const chosen: NodeRow[] = [];
-  let remaining = eligible;
-  while (remaining.length > 0 && chosen.length <= ALTERNATES) {
-    const elsewhere =
-      chosen.length === 0 ? remaining : remaining.filter(({ zone }) => !sameZone(chosen, zone));
-    const pool = elsewhere.length > 0 ? elsewhere : remaining;
-    const picked = strategy.pick(pool, { key, last: chosen.at(-1)?.id ?? last, random });
-    chosen.push(picked);
-    remaining = remaining.filter((node) => node !== picked);
+  let pool = eligible;
+  while (pool.length > 0 && chosen.length <= ALTERNATES) {
+    chosen.push(strategy.pick(pool, { key, last: chosen.at(-1)?.id ?? last, random }));
+    pool = nextPool(eligible, chosen);
   }
   return chosen;
 }
 
-/** An unknown zone is not known to be another one. */
-function sameZone(chosen: readonly NodeRow[], zone: string): boolean {
-  return zone === '' || chosen.some((node) => node.zone === zone);
+/** What is left in zones not in the list yet; when there is nothing, what is left at all. An unknown zone is not known to be another one. */
+function nextPool(eligible: readonly NodeRow[], chosen: readonly NodeRow[]): NodeRow[] {
+  const elsewhere: NodeRow[] = [];
+  const left: NodeRow[] = [];
+  for (const node of eligible) {
+    if (chosen.includes(node)) continue;
+    if (node.zone !== '' && !hasZone(chosen, node.zone)) elsewhere.push(node);
+    else if (elsewhere.length === 0) left.push(node);
+  }
+  return elsewhere.length > 0 ? elsewhere : left;
+}
+
+function hasZone(nodes: readonly NodeRow[], zone: string): boolean {
+  for (const node of nodes) if (node.zone === zone) return true;
+  return false;
 }

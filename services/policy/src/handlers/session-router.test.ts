@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { buildRequest, EPOCH, fillSnapshot } from '../../test/support/world.ts';
 import { callSpec, world } from '../../test/support/world-schema.ts';
+import { sessionIds } from '../adapters/session-ids.ts';
 import type { Binding } from '../domain/model.ts';
 import { Mesh } from '../mesh.ts';
 import { SessionRouter } from './session-router.ts';
@@ -43,6 +44,7 @@ describe('a session router', () => {
     router = new SessionRouter(mesh, {
       bind: (proposal, replace) => bind(proposal, replace),
       announce: (nodeId) => announced.push(nodeId),
+      newSessionId: sessionIds(),
       metrics: { decided() {}, routed: (strategy, outcome) => outcomes.push(`${strategy} ${outcome}`) },
       log: pino({ level: 'silent' }),
     });

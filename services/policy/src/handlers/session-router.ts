@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { type CallmeshError, fail, toCallmeshError } from '@callmesh/runtime';
 import type { Logger } from 'pino';
 import { decide } from '../domain/decide.ts';
@@ -27,6 +26,8 @@ export interface RouterPorts {
   bind(proposal: Binding, replace: Binding | undefined): Promise<Binding | undefined>;
   /** Tells the other instances what was just assigned. */
   announce(nodeId: string, epoch: string, sessionId: string): void;
+  /** A new session's id: 16 hex digits. */
+  newSessionId(): string;
   readonly metrics: RoutingMetrics;
   readonly log: Logger;
 }
@@ -68,7 +69,7 @@ export class SessionRouter {
 
   /** Counts the choice at once, so that the next decision sees it, and asks which binding holds. */
   async #bind(decision: Decision, request: RouteRequest): Promise<Routed> {
-    const proposal = proposalOf(decision, request, randomBytes(8).toString('hex'));
+    const proposal = proposalOf(decision, request, this.#ports.newSessionId());
     if (!decision.held) this.#assign(proposal);
     let replace = this.#replaced(decision, request);
     for (let attempt = 0; attempt < BIND_ATTEMPTS; attempt += 1) {
