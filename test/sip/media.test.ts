@@ -1,3 +1,4 @@
+import { freePort } from '@callmesh/local';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { call, Dialog } from './caller.ts';
 import { routeTo } from './fake-policy.ts';
@@ -124,6 +125,19 @@ describe('media', () => {
     const ok = await call(new Dialog(s.pbx, s.edge), { body: sdp('127.0.0.2', 40000) });
     expect(portOf(ok)).not.toBe(nodeRtp.port);
     expect(portOf((await target.takeRequest('INVITE')).message)).not.toBe(40000);
+  });
+});
+
+describe('without the rtpengine that was configured', () => {
+  const s = stage(async () => ({ RTPENGINE_SOCK: `"udp:127.0.0.1:${await freePort()}"` }));
+
+  it('a call is connected all the same, and the failure is counted', async () => {
+    const target = await s.node();
+    s.policy.script = () => routeTo([target.key], { rtpengine: 'always' });
+    for (let i = 0; i < 3; i++) {
+      expect((await call(new Dialog(s.pbx, s.edge), { body: sdp('127.0.0.2', 40000) })).status).toBe(200);
+    }
+    expect(await s.edge.metric('callmesh_media_failures_total')).toBeGreaterThan(0);
   });
 });
 
