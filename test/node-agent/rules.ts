@@ -3,6 +3,7 @@ import { eventually, type Process } from '@callmesh/local';
 import { BackendState, NodeRole } from '@callmesh/proto/node';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Uac } from '../standin/uac.ts';
+import { Relay } from './relay.ts';
 import { Stage } from './stage.ts';
 
 /** A FreeSWITCH, or what stands in for one, in the hands of a test. */
@@ -30,10 +31,12 @@ export function agentRules(name: string, start: (stage: Stage) => Promise<Server
     let server: Server;
     let agent: Process;
     let uac: Uac;
+    let relay: Relay;
 
     beforeAll(async () => {
       stage = await Stage.start();
       server = await start(stage);
+      relay = await Relay.to(server.esl.port);
       agent = await stage.agent(ID, {
         node: {
           id: ID,
@@ -44,7 +47,10 @@ export function agentRules(name: string, start: (stage: Stage) => Promise<Server
           weight: 3,
           max_sessions: 50,
         },
-        backend: { kind: 'freeswitch', esl: { host: '127.0.0.1', ...server.esl } },
+        backend: {
+          kind: 'freeswitch',
+          esl: { host: '127.0.0.1', port: relay.port, password: server.esl.password },
+        },
       });
       uac = await Uac.open({ user: 'pbx' });
       await stage.registered('media', ID);
@@ -52,6 +58,7 @@ export function agentRules(name: string, start: (stage: Stage) => Promise<Server
     afterAll(async () => {
       uac?.close();
       await stage?.stop();
+      relay?.close();
     });
     afterEach(async () => {
       await stage.load(
@@ -215,6 +222,27 @@ export function agentRules(name: string, start: (stage: Stage) => Promise<Server
       await eventually(() => eventsOf(id).some(({ event }) => event === 'hangup'), 'its hangup is told');
     });
 
+    it('is exact again after its connection was cut, and tells the end of the calls that ended meanwhile', async () => {
+      const [first, second] = [session(), session()];
+      const [kept, ended] = [await dial(server.answering, first), await dial(server.answering, second)];
+      await sessions(2);
+      const down = stage.load(ID, ({ backend }) => backend === BackendState.BACKEND_STATE_DOWN, 'down');
+      relay.cut();
+      await down;
+      await ended.bye();
+      const third = session();
+      const missed = await dial(server.answering, third);
+      relay.mend();
+      await stage.load(ID, (report) => report.backend === UP && report.sessions === 2, 'two sessions and up');
+      await eventually(() => eventsOf(second).some(({ event }) => event === 'hangup'), 'the end is told');
+      await eventually(
+        () => eventsOf(third).some(({ event }) => event === 'created'),
+        'the beginning is told',
+      );
+      expect(eventsOf(first).filter(({ event }) => event === 'created')).toHaveLength(1);
+      await Promise.all([kept.bye(), missed.bye()]);
+    });
+
     it('keeps call events while NATS is away', async () => {
       await stage.natsServer.process.stop();
       const id = session();
@@ -275,7 +303,20 @@ export function agentRules(name: string, start: (stage: Stage) => Promise<Server
       expect(after.epoch).not.toBe(before.epoch);
       await eventually(() => stage.lifecycles.at(-1)?.event === 'up', 'the new life is told');
       expect(stage.lifecycles.at(-1)).toMatchObject({ epoch: after.epoch });
-      expect((await stage.status(agent)).reconnects).toBe(1);
+      expect((await stage.status(agent)).reconnects).toBeGreaterThan(0);
+    });
+
+    it('tells the end of every call when the node is shut down in order', async () => {
+      const id = session();
+      await dial(server.answering, id);
+      await sessions(1);
+      await server.process.stop();
+      await eventually(() => eventsOf(id).some(({ event }) => event === 'hangup'), 'the end is told');
+      expect(eventsOf(id).find(({ event }) => event === 'hangup')?.hangupCause).toMatch(
+        /SYSTEM_SHUTDOWN|MANAGER_REQUEST/,
+      );
+      await server.process.start();
+      await stage.registered('media', ID);
     });
 
     it('takes the node out of the table when it is stopped itself', async () => {
