@@ -30,4 +30,3 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
 });
-export type PolicyConfig = z.infer<typeof configSchema>;

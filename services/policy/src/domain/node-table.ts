@@ -124,7 +124,7 @@ export class NodeTable {
 }
 
 /** "ip:port" of a node's SIP URI, 5060 where it names none. */
-export function addressOf(sipUri: string): string {
+function addressOf(sipUri: string): string {
   const [, host = '', port = '5060'] =
     /^sips?:(?:[^@;?]*@)?(\[[^\]]+\]|[^:;?]+)(?::(\d+))?/i.exec(sipUri) ?? [];
   return `${host}:${port}`;

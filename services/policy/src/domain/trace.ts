@@ -1,6 +1,6 @@
 import type { NodeRow } from './node-table.ts';
 
-export type StepName = 'tenant' | 'admission' | 'function' | 'group' | 'nodes' | 'node' | 'binding';
+type StepName = 'tenant' | 'admission' | 'function' | 'group' | 'nodes' | 'node' | 'binding';
 
 /** Listens to a decision being made; only Explain pays for it. */
 export interface Trace {

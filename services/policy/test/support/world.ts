@@ -189,7 +189,7 @@ export function buildRequest(call: CallSpec): RouteRequest {
 }
 
 /** The Authorization header a phone with this password sends (RFC 7616 section 3.4). */
-export function authorizationOf(login: NonNullable<CallSpec['login']>, uri: string): string {
+function authorizationOf(login: NonNullable<CallSpec['login']>, uri: string): string {
   const { user, realm, password, algorithm } = login;
   const [nonce, nc, cnonce] = ['bm9uY2U', '00000001', '0a4f113b'];
   const hash = algorithm === 'MD5' ? md5 : sha256;

@@ -1,7 +1,7 @@
 import type { Random } from '../model.ts';
 import type { NodeRow } from '../node-table.ts';
 
-export interface PickContext {
+interface PickContext {
   /** What sessions that belong together have in common: affinity key or Call-ID, with the tenant. */
   readonly key: string;
   /** Id of the node chosen before in this group; undefined at the first. */
