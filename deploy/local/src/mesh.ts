@@ -46,8 +46,12 @@ export interface MeshNode {
   readonly agent: Process;
   /** "127.0.0.1:port" it takes SIP at. */
   readonly sip: string;
-  /** Base URL of the stand-in's control server. */
-  readonly control: string;
+}
+
+/** A leg on a stand-in; headers are FreeSWITCH's variables sip_h_<name>. */
+interface Leg {
+  readonly call_id: string;
+  readonly headers: Record<string, string>;
 }
 
 /** The whole of callmesh on this machine, each part a process of its own. */
@@ -122,9 +126,20 @@ export class Mesh {
 
   /** Changes settings of a stand-in while it runs. */
   async set(id: string, settings: Record<string, string | number | boolean>): Promise<void> {
-    const body = JSON.stringify(settings);
-    const answer = await fetch(`${this.node(id).control}/set`, { method: 'POST', body });
+    await this.#control(id, 'set', { method: 'POST', body: JSON.stringify(settings) });
+  }
+
+  /** Legs a stand-in carries now, see test/standin/control.ts. */
+  async channels(
+    id: string,
+  ): Promise<{ readonly call_id: string; readonly headers: Record<string, string> }[]> {
+    return (await this.#control(id, 'channels')).json();
+  }
+
+  async #control(id: string, what: string, init: RequestInit = {}): Promise<Response> {
+    const answer = await fetch(`http://${this.node(id).server.ready.control}/${what}`, init);
     if (!answer.ok) throw new Error(await answer.text());
+    return answer;
   }
 
   /** Rows of the node table as state's first replica sees them. */
@@ -224,8 +239,7 @@ export class Mesh {
       },
       backend: { kind: 'freeswitch', esl: { host, port: Number(port), password } },
     });
-    const control = `http://${server.ready.control}`;
-    this.nodes.set(spec.id, { spec, server, agent, sip: server.ready.sip!, control });
+    this.nodes.set(spec.id, { spec, server, agent, sip: server.ready.sip! });
   }
 
   async #startEdge(): Promise<void> {

@@ -60,6 +60,7 @@ export class StandinNode {
       publish: (event, subclass) => this.esl.publish(event, subclass),
     });
     agent.onInvite = (session) => this.invited(session);
+    agent.ignoresInvites = () => this.settings.ignoreInvites;
     agent.onOther = (request, transaction) => this.other(request.method, transaction);
     this.heartbeat = setInterval(() => this.beat(), (options.heartbeatS ?? 20) * 1000);
   }
@@ -184,10 +185,6 @@ export class StandinNode {
   private invited(session: IncomingSession): void {
     const { settings } = this;
     this.counter.invites++;
-    if (settings.ignoreInvites) {
-      session.abandon();
-      return;
-    }
     if (settings.pausedInbound || this.full) {
       this.counter.refused++;
       session.reject(503, busy());

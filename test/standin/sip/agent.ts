@@ -29,6 +29,8 @@ export const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, 
 export class SipAgent {
   /** A new call; unless it is answered or rejected it rings for ever. */
   onInvite: (session: IncomingSession) => void = (session) => session.reject(480);
+  /** While true, new calls get no word, not even 100. */
+  ignoresInvites: () => boolean = () => false;
   /** Any other request outside a dialog; returns the status to answer with. */
   onOther: (
     request: SipRequest,
@@ -159,6 +161,7 @@ export class SipAgent {
     } else if (this.endpoint.isMerged(transaction)) {
       this.endpoint.respond(transaction, 482, { headers: server });
     } else if (request.method === 'INVITE') {
+      if (this.ignoresInvites()) return;
       this.endpoint.respond(transaction, 100);
       const session = new IncomingSession(this, transaction);
       this.ringing.set(transaction, session);
