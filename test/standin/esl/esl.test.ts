@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StandinNode } from '../node/node.ts';
+import { soon } from '../soon.test-support.ts';
 import { Uac } from '../uac.ts';
 import { EslClient } from './client.test-support.ts';
 import { urlEncode } from './event.ts';
@@ -198,13 +199,16 @@ describe('commands about calls', () => {
       client.api(`originate {sip_h_X-Test=1}sofia/internal/${user}@${far.sip} &park()`);
     const [a, b] = [(await dial('1')).slice(4).trim(), (await dial('2')).slice(4).trim()];
     expect([...far.channels.values()][0]?.variables.get('sip_h_X-Test')).toBe('1');
-    await client.command('event plain CHANNEL_BRIDGE');
+    // Of its own: the event may come before the answer to the command.
+    const listener = await connect();
+    await listener.command('event plain CHANNEL_BRIDGE');
     expect(await client.api(`uuid_bridge ${a} ${b}`)).toBe(`+OK ${b}\n`);
-    const [bridge] = await client.events('CHANNEL_BRIDGE');
+    const [bridge] = await listener.events('CHANNEL_BRIDGE');
+    listener.close();
     expect(bridge?.fields.get('Bridge-B-Unique-ID')).toBe(b);
     expect(node.channels.get(a!)?.peer?.uuid).toBe(b);
     far.hangupAll('NORMAL_CLEARING');
-    await expect.poll(() => node.channels.size).toBe(0);
+    await soon(() => node.channels.size).toBe(0);
     expect(
       await client.api(`originate sofia/internal/1@${far.sip.replace(/:.*/, ':1;transport=tcp')} &park()`),
     ).toBe('-ERR NORMAL_TEMPORARY_FAILURE\n');

@@ -81,8 +81,8 @@ export class SipTransport {
     }
     const known = options.connection;
     const socket = known && !known.destroyed ? known : this.connectionTo(target);
-    socket.once('error', options.failed ?? (() => {}));
-    socket.write(text, () => options.failed && socket.off('error', options.failed));
+    // A write on a connection that fails calls back with the error; nothing else says so.
+    socket.write(text, (error) => error && options.failed?.(error));
   }
 
   /**
