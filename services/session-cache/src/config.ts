@@ -15,5 +15,3 @@ export const configSchema = z.strictObject({
   /** A binding that no node confirms in this time is dropped, seconds. */
   unconfirmed_s: z.number().positive().default(60),
 });
-
-export type Config = z.infer<typeof configSchema>;

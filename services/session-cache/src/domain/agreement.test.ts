@@ -27,7 +27,7 @@ describe('three replicas, whatever the order of what is on the wire', () => {
         const told = replicas.flatMap(({ deeds }) => deeds);
         expect(told).toHaveLength(new Set(binds.map(([, number]) => number)).size);
       }),
-      { numRuns: 250 },
+      { numRuns: 400 },
     );
   });
 
@@ -57,7 +57,7 @@ describe('three replicas, whatever the order of what is on the wire', () => {
           for (const id of holders) expect(replicas[0]!.sessions.index.get(id)).toBeDefined();
         }
       }),
-      { numRuns: 250 },
+      { numRuns: 400 },
     );
   });
 });

@@ -103,6 +103,24 @@ describe('a created leg', () => {
     });
   });
 
+  it('made without a bind learns the rest from the bind that comes late', async () => {
+    const { one } = await bound();
+    const late = proposal('fallback', A, { affinityKey: 'room' });
+    await one.calls.handle(legEvent('created', late, 'leg', B));
+    const { entry, created } = await one.sessions.bind(late, []);
+    expect(created).toBe(true);
+    expect(entry.value).toMatchObject({
+      nodeId: 'fs-b',
+      confirmed: true,
+      trunkId: 'acme-pbx',
+      groupId: 'media-a',
+    });
+    const next = await one.sessions.bind(proposal('next', C, { affinityKey: 'room' }), []);
+    expect(next.entry.value.nodeId).toBe('fs-b');
+    await one.calls.handle(legEvent('hangup', late, 'leg', B));
+    expect(one.sessions.index.get(late.sessionId)).toBeUndefined();
+  });
+
   it('makes none from a callee leg, nor from old news', async () => {
     const { one } = await bound();
     const old = { at: new Date(0) };

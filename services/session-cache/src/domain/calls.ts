@@ -56,29 +56,22 @@ export class Calls {
     // An event cannot speak for another tenant's session, whatever id it carries.
     if (event.tenantId && event.tenantId !== session.tenantId) return;
     if (event.role !== session.role) return;
-    const outcome = await this.#amend(session, event);
-    if (outcome === 'missing') return this.#orphan(event);
-    if (outcome !== 'same' || event.event === 'created') return;
-    // No news by what memory knows; before a hangup is let go, memory must be current.
-    await this.#replica.catchUp();
-    await this.#amend(session, event);
+    if (event.event === 'created' && session.legs.some(({ uuid }) => uuid === event.legUuid)) return;
+    let met = false;
+    await this.#sessions.amend(keyOfSession(session), session.sessionId, (now) => {
+      met = true;
+      if (event.event === 'created') return legCreated(now, event);
+      const next = legEnded(now, event);
+      // A hangup that overtook its creation: the sweep ends the session unless another leg shows up.
+      const known = now.legs.some((leg) => leg.uuid === event.legUuid);
+      return next !== now && known && isOver(next) ? undefined : next;
+    });
+    if (!met) await this.#orphan(event);
   }
 
   async #orphan(event: CallEvent): Promise<void> {
     if (event.event === 'created') await this.#adopt(event);
     else this.#hungUp.add(event.legUuid, true, this.#now());
-  }
-
-  async #amend(session: Session, event: CallEvent): Promise<'changed' | 'same' | 'missing'> {
-    let outcome: 'changed' | 'same' | 'missing' = 'missing';
-    await this.#sessions.amend(keyOfSession(session), session.sessionId, (now) => {
-      const next = event.event === 'created' ? legCreated(now, event) : legEnded(now, event);
-      outcome = next === now ? 'same' : 'changed';
-      // A hangup that overtook its creation: the sweep ends the session unless another leg shows up.
-      const known = now.legs.some((leg) => leg.uuid === event.legUuid);
-      return outcome === 'changed' && known && isOver(next) ? undefined : next;
-    });
-    return outcome;
   }
 
   /**

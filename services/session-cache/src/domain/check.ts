@@ -16,6 +16,7 @@ const SLUG = /^[a-z0-9-]{1,63}$/;
 const SESSION_ID = /^[0-9a-f]{16}$/;
 /** Most bytes of a Call-ID, and of an affinity key. */
 const MAX_KEY_BYTES = 256;
+const MAX_NAME_BYTES = 128;
 const MAX_TEXT_BYTES = 512;
 const MAX_DEAD = 1000;
 const MAX_PATH = 16;
@@ -77,9 +78,9 @@ export function checkBind(request: BindRequest, now: number): { proposal: Sessio
     nodeEpoch: bytes('binding.node_epoch', binding.nodeEpoch, 1, MAX_TEXT_BYTES),
     role: role('binding.role', binding.role),
     function: functionOf('binding.function', binding.function),
-    groupId: slugOrEmpty('binding.group_id', binding.groupId),
-    edgeId: slugOrEmpty('binding.edge_id', binding.edgeId),
-    trunkId: slugOrEmpty('binding.trunk_id', binding.trunkId),
+    groupId: bytes('binding.group_id', binding.groupId, 0, MAX_NAME_BYTES),
+    edgeId: bytes('binding.edge_id', binding.edgeId, 0, MAX_NAME_BYTES),
+    trunkId: bytes('binding.trunk_id', binding.trunkId, 0, MAX_NAME_BYTES),
     confirmed: false,
     createdAt: now,
     legs: [],
@@ -137,8 +138,8 @@ export function checkRegistration({ registration }: PutRegistrationRequest): Reg
   checkAor('registration.aor', registration.aor);
   slug('registration.tenant_id', registration.tenantId);
   bytes('registration.contact', registration.contact, 1, MAX_TEXT_BYTES);
-  slugOrEmpty('registration.edge_id', registration.edgeId);
-  slugOrEmpty('registration.router_id', registration.routerId);
+  bytes('registration.edge_id', registration.edgeId, 0, MAX_NAME_BYTES);
+  bytes('registration.router_id', registration.routerId, 0, MAX_NAME_BYTES);
   if (registration.path.length > MAX_PATH) refuse('registration.path', `at most ${MAX_PATH} addresses`);
   for (const [index, hop] of registration.path.entries())
     bytes(`registration.path[${index}]`, hop, 1, MAX_TEXT_BYTES);

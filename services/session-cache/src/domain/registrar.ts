@@ -60,7 +60,6 @@ export class Registrar {
   /** Removes one contact or, without one, all; returns how many. */
   async remove(aor: string, contact: string): Promise<number> {
     const key = aorKey(normalAor(aor));
-    if (!this.#replica.get(key)) await this.#replica.read(key);
     const { before, after } = await this.#replica.change(key, (record) => withoutContact(record, contact));
     return (before?.value.contacts.length ?? 0) - (after?.value.contacts.length ?? 0);
   }

@@ -123,7 +123,9 @@ export class Replica<V> implements Feed {
   /**
    * Changes a value by compare-and-set until it holds. `decide` gets what is
    * there and returns what shall be (undefined: nothing); returning what it got
-   * changes nothing. It may be called more than once.
+   * changes nothing. It may be called more than once. Memory may be behind: a
+   * change is checked by the store anyway, and that nothing is to be done is
+   * believed only of what the store itself says.
    */
   async change(
     key: string,
@@ -132,8 +134,9 @@ export class Replica<V> implements Feed {
     let before = this.#entries.get(key);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const wanted = decide(before?.value);
-      if (wanted === before?.value) return { before, after: before, changed: false };
-      if (wanted === undefined) {
+      if (wanted === before?.value) {
+        if (attempt > 0) return { before, after: before, changed: false };
+      } else if (wanted === undefined) {
         if (await this.remove(key, before!)) return { before, after: undefined, changed: true };
       } else {
         const after = before ? await this.update(key, before, wanted) : await this.create(key, wanted);

@@ -199,6 +199,24 @@ describe('move', () => {
     expect(kinds([...one.deeds, ...two.deeds]).sort()).toEqual(['bound', 'moved']);
   });
 
+  it('is believed by a replica that has not heard of the move before', async () => {
+    let held: (() => void)[] | undefined;
+    const bucket = new MemoryBucket((what) =>
+      held && what === 'feed' ? new Promise((resolve) => held?.push(resolve)) : Promise.resolve(),
+    );
+    const [one, two] = [member(bucket.connect()), member(bucket.connect())];
+    const { sessionId } = (await one.sessions.bind(proposal('call', A, { affinityKey: 'room' }), [])).entry
+      .value;
+    await settled(one, two);
+    held = [];
+    await one.sessions.move(sessionId, A, B);
+    expect(two.sessions.index.get(sessionId)?.value.nodeId).toBe('fs-a');
+    await expect(two.sessions.move(sessionId, B, C)).resolves.toMatchObject({ value: { nodeId: 'fs-c' } });
+    const free = held;
+    held = undefined;
+    for (const resolve of free) resolve();
+  });
+
   it('takes the legs along: a hangup of the old life ends nothing, one of the new life does', async () => {
     const { one } = await pair();
     const session = (await one.sessions.bind(proposal('call', A), [])).entry.value;

@@ -1,4 +1,5 @@
 import type { GetRequest } from '@callmesh/proto/session';
+import { FunctionMessage } from '@callmesh/proto/tenant';
 import { CallmeshError, fail } from '@callmesh/runtime';
 import { Affinities } from './affinities.ts';
 import { affinityKey, callKey, keyOfSession } from './keys.ts';
@@ -49,6 +50,27 @@ export class Sessions {
    * the store is silent; an unknown one then fails with `unavailable`.
    */
   async bind(proposal: Session, dead: readonly Life[]): Promise<Bound> {
+    const bound = await this.#bind(proposal, dead);
+    const { value } = bound.entry;
+    const adopted =
+      value.sessionId === proposal.sessionId && value.function === FunctionMessage.FUNCTION_UNSPECIFIED;
+    return adopted ? this.#complete(bound.entry, proposal).catch(() => bound) : bound;
+  }
+
+  /** A bind that comes after the call was adopted from its events tells what those could not. */
+  async #complete({ value }: Entry<Session>, proposal: Session): Promise<Bound> {
+    const { nodeId, nodeEpoch } = value;
+    const { affinityKey, function: purpose, groupId, edgeId, trunkId } = proposal;
+    if (affinityKey) await this.affinities.join({ ...proposal, nodeId, nodeEpoch }, []);
+    const { after } = await this.#replica.change(keyOfSession(value), (held) => {
+      const now = held as Session | undefined;
+      if (now?.sessionId !== proposal.sessionId) throw gone(proposal.sessionId);
+      return { ...now, affinityKey, function: purpose, groupId, edgeId, trunkId };
+    });
+    return { entry: after as Entry<Session>, created: true };
+  }
+
+  async #bind(proposal: Session, dead: readonly Life[]): Promise<Bound> {
     const key = keyOfSession(proposal);
     const known = this.#replica.get(key) as Entry<Session> | undefined;
     if (known && !isDead(known.value, dead)) return answer(known, proposal);
@@ -96,13 +118,14 @@ export class Sessions {
   /** Gives a session to another life if it still is where the caller believes; `conflict` names the holder. */
   async move(sessionId: string, from: Life, to: Life): Promise<Entry<Session>> {
     const found = await this.find(sessionId);
-    const { after } = await this.#replica.change(keyOfSession(found.value), (held) => {
-      const session = held as Session | undefined;
-      if (session?.sessionId !== sessionId) throw gone(sessionId);
-      if (!sameLife(session, from))
-        throw fail('conflict', `session ${sessionId} lives on ${nameLife(session)}`, { field: 'from' });
-      return movedTo(session, to);
+    const { after, changed } = await this.#replica.change(keyOfSession(found.value), (held) => {
+      const now = held as Session | undefined;
+      return now?.sessionId === sessionId && sameLife(now, from) ? movedTo(now, to) : now;
     });
+    const holder = after?.value as Session | undefined;
+    if (holder?.sessionId !== sessionId) throw gone(sessionId);
+    if (!changed)
+      throw fail('conflict', `session ${sessionId} lives on ${nameLife(holder)}`, { field: 'from' });
     const entry = after as Entry<Session>;
     this.#tell({ event: 'moved', entry, from });
     await this.affinities.follow(entry.value, from, true).catch(ignoreSilence);

@@ -80,7 +80,7 @@ describe('session-cache over gRPC', () => {
     ['binding.node_epoch', { nodeEpoch: '' }],
     ['binding.role', { role: NodeRole.NODE_ROLE_UNSPECIFIED }],
     ['binding.function', { function: FunctionMessage.FUNCTION_UNSPECIFIED }],
-    ['binding.trunk_id', { trunkId: 'No Slug' }],
+    ['binding.trunk_id', { trunkId: 'x'.repeat(129) }],
   ])('refuses a wrong %s by name', async (field, wrong) => {
     await expect(call(service.client, 'bind', bindOf(binding('wrong', wrong)))).rejects.toMatchObject({
       code: 'invalid_argument',
