@@ -1,10 +1,9 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
 import { freePort } from '@callmesh/local';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { Dialog } from './caller.ts';
+import { Authority } from './certificates.ts';
 import { routeTo } from './fake-policy.ts';
 import { all, build, header, replyTo, type SipMessage, tagOf, uriOf } from './message.ts';
 import { nodeTag } from './node.ts';
@@ -88,56 +87,53 @@ describe('a trunk over TCP', () => {
 });
 
 describe('a trunk over TLS', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'edge-tls-'));
-  const file = (name: string) => join(folder, name);
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
+  const authority = new Authority();
   let tlsPort = 0;
   const s = stage(async () => {
-    openssl(
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
-      ...['-subj', '/CN=test ca', '-keyout', 'ca.key', '-out', 'ca.pem'],
-    );
-    for (const name of ['edge', 'acme-pbx']) {
-      openssl(
-        ...['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name}`],
-        ...['-keyout', `${name}.key`, '-out', `${name}.csr`],
-      );
-      openssl(
-        ...['x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'],
-        ...['-days', '2', '-out', `${name}.pem`],
-      );
-    }
-    const lines = ['method = TLSv1.2+', 'verify_certificate = yes', 'require_certificate = no'];
-    const keys = [
-      `private_key = ${file('edge.key')}`,
-      `certificate = ${file('edge.pem')}`,
-      `ca_list = ${file('ca.pem')}`,
+    authority.issue('edge');
+    const lines = [
+      ...['[server:default]', 'method = TLSv1.2+', 'verify_certificate = yes', 'require_certificate = no'],
+      ...['private_key', 'certificate'].map(
+        (k, i) => `${k} = ${authority.file(i ? 'edge.pem' : 'edge.key')}`,
+      ),
+      ...[`ca_list = ${authority.file('ca.pem')}`, '[client:default]', ''],
     ];
-    writeFileSync(
-      file('tls.cfg'),
-      ['[server:default]', ...lines, ...keys, '[client:default]', ''].join('\n'),
-    );
+    writeFileSync(authority.file('tls.cfg'), lines.join('\n'));
     tlsPort = await freePort();
-    return { TLS_CONFIG: `"${file('tls.cfg')}"`, SIP_LISTEN_3: `tls:127.0.0.1:${tlsPort}` };
+    return { TLS_CONFIG: `"${authority.file('tls.cfg')}"`, SIP_LISTEN_3: `tls:127.0.0.1:${tlsPort}` };
   });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => authority.remove());
+  const connection = (client: ConnectionOptions) =>
+    StreamPeer.tls(tlsPort, { ...client, ca: authority.certificate, checkServerIdentity: () => undefined });
 
   it.each([
-    ['with a client certificate is named to policy by it', 'acme-pbx', 'acme-pbx'],
-    ['without one is named by nothing', undefined, ''],
-  ])('%s', async (_, certificate, subject) => {
+    ['by its alternative name', 'some-pbx', 'DNS:pbx.acme.example', 'pbx.acme.example'],
+    ['by its alternative URI', 'some-pbx', 'URI:sip:acme.example', 'sip:acme.example'],
+    ['by its common name where it has no other', 'pbx.acme.example', '', 'pbx.acme.example'],
+  ])('is named to policy by its certificate, %s', async (_, name, alternatives, subject) => {
     const target = await s.node();
     s.policy.script = () => routeTo([target.key]);
-    const client = certificate
-      ? { key: readFileSync(file(`${certificate}.key`)), cert: readFileSync(file(`${certificate}.pem`)) }
-      : {};
-    const peer = await StreamPeer.tls(tlsPort, {
-      ...client,
-      ca: readFileSync(file('ca.pem')),
-      checkServerIdentity: () => undefined,
-    });
+    const peer = await connection(authority.issue(name, alternatives));
     await callOver(s, peer, 'tls', target);
     expect(s.policy.questions[0]?.body).toMatchObject({ transport: 'tls', tls_subject: subject });
     peer.close();
+  });
+
+  it('without a certificate has no name', async () => {
+    const target = await s.node();
+    s.policy.script = () => routeTo([target.key]);
+    const peer = await connection({});
+    await callOver(s, peer, 'tls', target);
+    expect(s.policy.questions[0]?.body.tls_subject).toBe('');
+    peer.close();
+  });
+
+  it('with a certificate of another authority gets no connection', async () => {
+    const other = new Authority();
+    const peer = await connection(other.issue('pbx.acme.example')).catch(() => undefined);
+    other.remove();
+    // TLS 1.3 tells the client only after its handshake.
+    if (peer) await expect.poll(() => peer.closed, { timeout: 4000 }).toBe(true);
+    expect(s.policy.questions).toEqual([]);
   });
 });

@@ -1,0 +1,62 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+
+/** A certificate authority of a test's own, in a folder of its own. */
+export class Authority {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'authority-'));
+
+  constructor() {
+    this.#openssl(
+      'req',
+      '-x509',
+      ...newKey,
+      '-days',
+      '2',
+      '-subj',
+      '/CN=test',
+      '-keyout',
+      'ca.key',
+      '-out',
+      'ca.pem',
+    );
+  }
+
+  get certificate(): Buffer {
+    return readFileSync(this.file('ca.pem'));
+  }
+
+  file(name: string): string {
+    return join(this.#folder, name);
+  }
+
+  /** Makes `<name>.key` and `<name>.pem`; alternative names as openssl writes them: `DNS:a,URI:sip:b`. */
+  issue(name: string, alternatives = ''): { key: Buffer; cert: Buffer } {
+    this.#openssl('req', ...newKey, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
+    writeFileSync(this.file('extensions'), alternatives ? `subjectAltName=${alternatives}\n` : '');
+    const signer = [
+      '-CA',
+      'ca.pem',
+      '-CAkey',
+      'ca.key',
+      '-CAcreateserial',
+      '-extfile',
+      'extensions',
+      '-days',
+      '2',
+    ];
+    this.#openssl('x509', '-req', '-in', `${name}.csr`, ...signer, '-out', `${name}.pem`);
+    return { key: readFileSync(this.file(`${name}.key`)), cert: readFileSync(this.file(`${name}.pem`)) };
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #openssl(...args: string[]): void {
+    execFileSync('openssl', args, { cwd: this.#folder, stdio: 'ignore' });
+  }
+}
