@@ -106,7 +106,10 @@ export async function startPostgres(): Promise<TestPostgres | undefined> {
     }
   };
   // Also when the tests are interrupted.
-  process.once('exit', () => server?.kill('SIGQUIT'));
+  process.once('exit', () => {
+    server?.kill('SIGQUIT');
+    rmSync(dir, { recursive: true, force: true });
+  });
   await start();
   return {
     createDatabase(name) {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../src/adapters/database.ts';
 import { Feed } from '../src/adapters/feed.ts';
 import { Store } from '../src/adapters/store.ts';
@@ -8,6 +8,9 @@ import { Registry } from '../src/handlers/registry.ts';
 import { readSeed, seed } from '../src/handlers/seed.ts';
 import { embedded } from './databases.ts';
 import { HA1 } from './samples.ts';
+
+// A first start of an embedded database or a server takes seconds of CPU, and other tests run beside.
+vi.setConfig({ hookTimeout: 120_000, testTimeout: 60_000 });
 
 const PLATFORM = `node_groups:
   - { id: media-a, role: media }

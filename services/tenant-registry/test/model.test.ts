@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../src/adapters/database.ts';
 import { type Delta, Store } from '../src/adapters/store.ts';
 import { keyOf, type Put } from '../src/domain/batch.ts';
@@ -7,6 +7,9 @@ import type { KindName } from '../src/domain/kind.ts';
 import { specOf } from '../src/domain/kinds/index.ts';
 import { embedded } from './databases.ts';
 import { put } from './samples.ts';
+
+// A first start of an embedded database or a server takes seconds of CPU, and other tests run beside.
+vi.setConfig({ hookTimeout: 120_000, testTimeout: 60_000 });
 
 /**
  * Random changes against a model of the rules: a map of what exists, with what
@@ -128,7 +131,7 @@ describe('random changes', () => {
   it('end as a model of the rules says, and deltas replay to what a snapshot shows', async () => {
     const store = new Store(database.db, 100_000);
     await fc.assert(
-      fc.asyncProperty(fc.array(steps, { minLength: 5, maxLength: 40 }), async (list) => {
+      fc.asyncProperty(fc.array(steps, { minLength: 5, maxLength: 30 }), async (list) => {
         const old = (await store.snapshot()).rows.filter(({ spec }) => spec.name === 'tenant');
         await store.apply({ puts: [], removes: old, cascade: true }, 'x');
         const { revision: start } = await store.bounds();
@@ -155,7 +158,7 @@ describe('random changes', () => {
           new Map(rows.map(({ spec, id, row }) => [keyOf(spec.name, id), JSON.stringify(sorted(row))])),
         );
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 });

@@ -5,9 +5,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Kind, TenantRegistryServiceClient } from '@callmesh/proto/tenant';
 import { App, call, grpcClient, parseConfig } from '@callmesh/runtime';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { configSchema } from '../src/config.ts';
+
+// A first start of an embedded database or a server takes seconds of CPU, and other tests run beside.
+vi.setConfig({ hookTimeout: 120_000, testTimeout: 60_000 });
 
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname;
 const TOKEN = '0123456789abcdef';
@@ -70,10 +73,10 @@ describe('the tenant-registry process', () => {
       client,
       'list',
       { kind: Kind.KIND_TENANT, tenantId: '', pageSize: 1000, pageToken: '' },
-      { deadlineMs: 5000 },
+      { deadlineMs: 10_000 },
     );
   const importYaml = (yaml: string) =>
-    call(client, 'importTenant', { yaml, dryRun: false, actor: 'test' }, { deadlineMs: 5000 });
+    call(client, 'importTenant', { yaml, dryRun: false, actor: 'test' }, { deadlineMs: 10_000 });
 
   beforeAll(async () => {
     writeFileSync(
@@ -83,9 +86,9 @@ describe('the tenant-registry process', () => {
     await start();
   });
   afterAll(async () => {
-    client.close();
-    running.child.kill('SIGKILL');
-    await running.ended;
+    client?.close();
+    running?.child.kill('SIGKILL');
+    await running?.ended;
     rmSync(dir, { recursive: true, force: true });
   });
 

@@ -6,7 +6,7 @@ import {
   type WatchEvent,
 } from '@callmesh/proto/tenant';
 import { App, call, grpcClient, grpcServer, parseConfig, serverStream } from '@callmesh/runtime';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../src/adapters/database.ts';
 import { openPostgres } from '../src/adapters/database.ts';
 import { Feed } from '../src/adapters/feed.ts';
@@ -16,6 +16,9 @@ import { toResource } from '../src/domain/resource.ts';
 import { Registry, registryService } from '../src/handlers/registry.ts';
 import { embedded, postgres } from './databases.ts';
 import { oneOfEach, put } from './samples.ts';
+
+// A first start of an embedded database or a server takes seconds of CPU, and other tests run beside.
+vi.setConfig({ hookTimeout: 120_000, testTimeout: 60_000 });
 
 const config = parseConfig(
   configSchema,

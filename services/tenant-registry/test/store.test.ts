@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../src/adapters/database.ts';
 import { Store } from '../src/adapters/store.ts';
 import { keyOf } from '../src/domain/batch.ts';
@@ -6,6 +6,9 @@ import type { KindName } from '../src/domain/kind.ts';
 import { specOf } from '../src/domain/kinds/index.ts';
 import { embedded, postgres } from './databases.ts';
 import { HA1, oneOfEach, put } from './samples.ts';
+
+// A first start of an embedded database or a server takes seconds of CPU, and other tests run beside.
+vi.setConfig({ hookTimeout: 120_000, testTimeout: 60_000 });
 
 const remove = (name: KindName, id: string) => ({ spec: specOf(name), id });
 

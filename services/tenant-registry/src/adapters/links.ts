@@ -8,7 +8,9 @@ import type { Tables } from './tables.ts';
 
 /**
  * Brings claims and references in line with a batch's changes, and checks the
- * state after all of them. Errors: already_exists for a claim another row has,
+ * state after all of them. Hits are looked for in full before one is picked: told
+ * that one is enough, the planner expects to meet it early, and compares every row
+ * with every pair when there is none. Errors: already_exists for a claim another row has,
  * precondition_failed when something still refers to a removed row.
  */
 export async function relink(
@@ -52,15 +54,18 @@ async function checkRemoved(
   const removed = changes.filter(({ after }) => !after);
   if (!removed.length) return;
   const kindsOf = removed.map(({ spec }) => spec.name);
+  const ids = removed.map(({ id }) => id);
   const left = await tx
-    .selectFrom('reference')
-    .selectAll()
-    .where(
-      sql<boolean>`(to_kind, to_id) in ${pairs(
-        kindsOf,
-        removed.map(({ id }) => id),
-      )}`,
+    .with(
+      (cte) => cte('hit').materialized(),
+      (db) =>
+        db
+          .selectFrom('reference')
+          .selectAll()
+          .where(sql<boolean>`(to_kind, to_id) in ${pairs(kindsOf, ids)}`),
     )
+    .selectFrom('hit')
+    .selectAll()
     .orderBy('kind')
     .orderBy('id')
     .limit(1)
@@ -91,9 +96,16 @@ async function addClaims(tx: Kysely<Tables>, put: readonly Completed[]): Promise
   const spaces = rows.map(({ space }) => space);
   const keys = rows.map(({ key }) => key);
   const taken = await tx
-    .selectFrom('claim')
+    .with(
+      (cte) => cte('hit').materialized(),
+      (db) =>
+        db
+          .selectFrom('claim')
+          .selectAll()
+          .where(sql<boolean>`(space, key) in ${pairs(spaces, keys)}`),
+    )
+    .selectFrom('hit')
     .selectAll()
-    .where(sql<boolean>`(space, key) in ${pairs(spaces, keys)}`)
     .limit(1)
     .executeTakeFirst();
   if (taken) {
