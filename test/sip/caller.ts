@@ -13,8 +13,6 @@ export interface InviteOptions {
   readonly body?: string;
   readonly contact?: string;
   readonly headers?: ReadonlyArray<readonly [string, string]>;
-  /** Also written as given, after the well-formed headers: for what `headers` cannot say. */
-  readonly rawLines?: string | Buffer;
 }
 
 const id = (bytes = 6) => randomBytes(bytes).toString('hex');
@@ -72,11 +70,11 @@ export class Dialog {
   }
 
   /** Sends the ACK of a 2xx; the first one makes tag and route set (RFC 3261 section 12.1.2). */
-  confirm(ok: SipMessage): void {
+  confirm(ok: SipMessage, options: InviteOptions = {}): void {
     if (!this.remoteTag) this.routes = all(ok, 'Record-Route').reverse();
     this.remoteTag = tagOf(header(ok, 'To'));
     this.target = uriOf(header(ok, 'Contact'));
-    this.send('ACK');
+    this.send('ACK', options);
   }
 
   /** The ACK of a refusal: same branch, no route set. */

@@ -96,6 +96,21 @@ describe('media', () => {
     await heard(nodeRtp, pbxRtp, portOf(ok), 'after the re-INVITE of the node');
   });
 
+  it('is anchored when the offer comes in the 200 and the answer in the ACK', async () => {
+    const [pbxRtp, nodeRtp] = [await end('127.0.0.2'), await end('127.0.0.1')];
+    const target = await answering(s, nodeRtp);
+    s.policy.script = () => routeTo([target.key], { rtpengine: 'always' });
+    const caller = new Dialog(s.pbx, s.edge);
+    caller.send('INVITE');
+    const { message: ok } = await caller.reply('INVITE');
+    expect(portOf(ok)).not.toBe(nodeRtp.port);
+    caller.confirm(ok, { body: sdp('127.0.0.2', pbxRtp.port) });
+    const { message: ack } = await target.takeRequest('ACK');
+    expect(portOf(ack)).not.toBe(pbxRtp.port);
+    await heard(pbxRtp, nodeRtp, portOf(ok), 'late from the pbx');
+    await heard(nodeRtp, pbxRtp, portOf(ack), 'late from the node');
+  });
+
   it('of a refused re-INVITE stays as it was', async () => {
     const { pbxRtp, nodeRtp, target, caller, ok } = await established('always');
     target.handler = (message, from) => {
