@@ -18,6 +18,7 @@ interface Ready {
   nodes: { id: string; sip: string; esl: string }[];
 }
 
+const SIPP = 'sipp';
 const children: ChildProcess[] = [];
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
@@ -109,7 +110,7 @@ describe('a stand-in as a process', () => {
 
 describe('sipp calling a stand-in', () => {
   it('200 calls at 50 a second, none failed', { timeout: 60_000 }, async (context) => {
-    if (!(await installed('sipp'))) context.skip('sipp is not installed');
+    if (!(await installed(SIPP))) context.skip('sipp is not installed');
     const { ready } = await start('--set', 'ringing=true', '--set', 'answerDelayMs=50');
     const dir = mkdtempSync(join(tmpdir(), 'standin-sipp-'));
     const args = [
@@ -128,7 +129,7 @@ describe('sipp calling a stand-in', () => {
       '300',
       '-nostdin',
     ];
-    const sipp = execFile('sipp', args, { cwd: dir });
+    const sipp = execFile(SIPP, args, { cwd: dir });
     const [code] = (await once(sipp, 'exit')) as [number];
     rmSync(dir, { recursive: true });
     expect(code).toBe(0);

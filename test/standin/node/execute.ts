@@ -161,6 +161,6 @@ export class Executor {
 }
 
 /** Replaces ${name} by the channel variable. */
-export function expand(text: string, variables: Map<string, string>): string {
+function expand(text: string, variables: Map<string, string>): string {
   return text.replace(/\$\{([^}]+)\}/g, (_, name: string) => variables.get(name) ?? '');
 }

@@ -103,6 +103,15 @@ describe('a node that may not take a call', () => {
     expect((await dial(uac, node).outcome).status).toBe(200);
   });
 
+  it('because it ignores INVITEs says not even 100, and answers all else', async () => {
+    const [uac, node] = [await caller(), await start({ settings: { ignoreInvites: true } })];
+    const call = dial(uac, node);
+    expect((await uac.options(node.sip)).status).toBe(200);
+    node.set({ ignoreInvites: false });
+    // The caller's own retransmission is what gets through.
+    expect((await call.outcome).statuses).toEqual([100, 200]);
+  });
+
   it('by a status that was set answers that status', async () => {
     const [uac, node] = [await caller(), await start({ settings: { respond: 486 } })];
     expect((await dial(uac, node).outcome).status).toBe(486);

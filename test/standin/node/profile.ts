@@ -73,7 +73,7 @@ export function invitationVariables(request: SipRequest, peer: Peer, stampUs: nu
 }
 
 /** Every call of a stand-in is 8 kHz PCMU. */
-export function codecVariables(): [string, string][] {
+function codecVariables(): [string, string][] {
   return [
     ['rtp_use_codec_string', 'PCMU,PCMA'],
     ['remote_audio_media_flow', 'sendrecv'],

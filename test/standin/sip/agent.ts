@@ -23,7 +23,7 @@ export interface AgentOptions {
   user?: string;
 }
 
-export const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY';
+const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY';
 
 /** A SIP user agent: transactions below, sessions above. Both the stand-in node and the test caller are one. */
 export class SipAgent {
@@ -160,8 +160,10 @@ export class SipAgent {
       else this.endpoint.respond(transaction, 481, { headers: server });
     } else if (this.endpoint.isMerged(transaction)) {
       this.endpoint.respond(transaction, 482, { headers: server });
+    } else if (request.method === 'INVITE' && this.ignoresInvites()) {
+      // Forgotten at once: each repetition is looked at anew, and nothing piles up.
+      transaction.terminate();
     } else if (request.method === 'INVITE') {
-      if (this.ignoresInvites()) return;
       this.endpoint.respond(transaction, 100);
       const session = new IncomingSession(this, transaction);
       this.ringing.set(transaction, session);

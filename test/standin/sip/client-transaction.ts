@@ -126,7 +126,7 @@ export class ClientTransaction {
 }
 
 /** The ACK to a failure belongs to the INVITE's transaction: same branch, To of the response (17.1.1.3). */
-export function ackFor(invite: SipRequest, response: SipResponse): SipRequest {
+function ackFor(invite: SipRequest, response: SipResponse): SipRequest {
   return follower(invite, 'ACK', response.headers.get('to') ?? invite.headers.get('to') ?? '');
 }
 

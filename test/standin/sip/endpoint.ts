@@ -188,7 +188,7 @@ export class SipEndpoint {
 }
 
 /** Builds a response to a request; To gets `toTag` unless it has a tag. */
-export function makeResponse(
+function makeResponse(
   request: SipRequest,
   status: number,
   options: { reason?: string; toTag?: string; headers?: ExtraHeaders; body?: string } = {},

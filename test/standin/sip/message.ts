@@ -30,7 +30,7 @@ export interface HeaderField {
 const keys = new Map<string, string>();
 
 /** The name under which a header field is found, e.g. "i" and "CALL-ID" are both "call-id". */
-export function headerKey(name: string): string {
+function headerKey(name: string): string {
   let key = keys.get(name);
   if (key === undefined) {
     const lower = name.toLowerCase();

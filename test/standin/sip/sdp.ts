@@ -1,6 +1,6 @@
 // As much SDP (RFC 4566, RFC 3264) as a call with one audio stream needs.
 
-export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
+type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 
 export interface AudioOffer {
   address: string;

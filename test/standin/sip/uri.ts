@@ -1,7 +1,7 @@
 // SIP URIs, name-addr and Via (RFC 3261 sections 19.1, 20.10, 20.42).
 
 /** Parameters in order; a parameter without "=" has the value undefined. */
-export type Params = Map<string, string | undefined>;
+type Params = Map<string, string | undefined>;
 
 export interface SipUri {
   scheme: string;
@@ -44,7 +44,7 @@ export function formatUri(uri: SipUri): string {
 }
 
 /** Parses ";a=b;c". Names are lower-cased; values keep their quotes. */
-export function parseParams(text: string): Params {
+function parseParams(text: string): Params {
   const params: Params = new Map();
   if (text === '') return params;
   for (const part of splitOutsideQuotes(text, ';')) {
@@ -57,7 +57,7 @@ export function parseParams(text: string): Params {
   return params;
 }
 
-export function formatParams(params: Params): string {
+function formatParams(params: Params): string {
   let text = '';
   for (const [name, value] of params) text += value === undefined ? `;${name}` : `;${name}=${value}`;
   return text;
