@@ -19,7 +19,7 @@ await runService('state', configSchema, (app, config) => {
   app.add(etcdFeed(app, etcd, table));
   app.add(natsFeed(app, nats, table));
   const watchers = app.add(new Watchers(app, nats, table));
-  app.add(firstReports(table, etcd, nats));
+  app.add(firstReports(table, etcd, nats, () => watchers.judge()));
   const service = stateService(app, etcd, table, watchers);
   const server = app.add(grpcServer(app, config.grpc, [[StateServiceService, service]]));
   app.add(serviceRegistration(app, etcd, 'state', () => server.address));

@@ -9,18 +9,15 @@ const LOOK_MS = 50;
  * Lets a replica that starts hear every node once before it answers: else it would
  * call all of them suspect for a second, to whoever happens to ask it.
  */
-export function firstReports(table: NodeTable, etcd: Etcd, nats: Nats): Component {
-  const isComplete = () => {
-    const rows = [...table.rows.values()].filter(({ facts }) => facts.leaseLostAt === undefined);
-    return table.isListed && rows.every(({ facts }) => facts.loadAt !== undefined);
-  };
+export function firstReports(table: NodeTable, etcd: Etcd, nats: Nats, judge: () => void): Component {
   const isHopeless = () => etcd.silentSince !== undefined || !nats.connected;
   return {
     name: 'first-reports',
     async start() {
       const until = performance.now() + LONGEST_MS;
-      while (!isComplete() && !isHopeless() && performance.now() < until)
+      while (!table.isComplete && !isHopeless() && performance.now() < until)
         await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      judge();
     },
   };
 }

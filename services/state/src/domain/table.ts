@@ -46,9 +46,10 @@ export class NodeTable {
     return this.#rows;
   }
 
-  /** True once etcd has told which nodes are registered. */
-  get isListed(): boolean {
-    return this.#listed;
+  /** True once etcd has told which nodes are registered, and each of these has reported. */
+  get isComplete(): boolean {
+    const registered = [...this.#facts.values()].filter(({ leaseLostAt }) => leaseLostAt === undefined);
+    return this.#listed && registered.every(({ loadAt }) => loadAt !== undefined);
   }
 
   /** The stores that are themselves to blame for what is missing. */

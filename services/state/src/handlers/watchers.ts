@@ -51,8 +51,8 @@ export class Watchers implements Component {
 
   async start(): Promise<void> {
     this.#ticked = now();
-    this.#tick(now());
-    this.#timer = setInterval(() => this.#tick(now()), TICK_MS);
+    this.judge();
+    this.#timer = setInterval(() => this.judge(), TICK_MS);
   }
 
   async stop(): Promise<void> {
@@ -64,7 +64,9 @@ export class Watchers implements Component {
     return { close: () => this.#listeners.delete(listener) };
   }
 
-  #tick(at: number): void {
+  /** Judges every node now and tells what changed. */
+  judge(): void {
+    const at = now();
     if (at - this.#ticked > STOOD_STILL_MS) this.#table.woke(at);
     this.#ticked = at;
     for (const change of this.#table.tick(at)) {
