@@ -55,18 +55,22 @@ export class World {
   readonly mesh: Mesh;
   readonly #pbxs = new Map<string, Uac>();
 
-  private constructor(mesh: Mesh) {
+  readonly #dir: string;
+
+  private constructor(mesh: Mesh, dir: string) {
     this.mesh = mesh;
+    this.#dir = dir;
   }
 
   static async start(all: readonly TestTenant[], spec: Omit<MeshSpec, 'seed'>): Promise<World> {
-    const dir = mkdtempSync(join(tmpdir(), 'callmesh-seed-'));
+    const dir = mkdtempSync(join(tmpdir(), 'callmesh-world-'));
     const seed = join(dir, 'seed.yaml');
     writeFileSync(seed, documents(all, spec.nodes));
     try {
-      return new World(await Mesh.start({ rtpengine: false, ...spec, seed: [seed] }));
-    } finally {
+      return new World(await Mesh.start({ rtpengine: false, ...spec, dir, seed: [seed] }), dir);
+    } catch (error) {
       rmSync(dir, { recursive: true });
+      throw error;
     }
   }
 
@@ -87,5 +91,6 @@ export class World {
   async stop(): Promise<void> {
     for (const uac of this.#pbxs.values()) uac.close();
     await this.mesh.stop();
+    rmSync(this.#dir, { recursive: true });
   }
 }

@@ -130,10 +130,8 @@ export class Mesh {
   }
 
   /** Legs a stand-in carries now, see test/standin/control.ts. */
-  async channels(
-    id: string,
-  ): Promise<{ readonly call_id: string; readonly headers: Record<string, string> }[]> {
-    return (await this.#control(id, 'channels')).json();
+  async channels(id: string): Promise<Leg[]> {
+    return (await (await this.#control(id, 'channels')).json()) as Leg[];
   }
 
   async #control(id: string, what: string, init: RequestInit = {}): Promise<Response> {
