@@ -110,21 +110,25 @@ export class Kamailio implements Component, LoadSource {
   }
 
   async #sync(): Promise<void> {
+    const { rpc, mirror } = this.#parts;
+    const knowledge = this.#parts.knowledge();
     try {
-      await this.#begin(await askLife(this.#parts.rpc));
-      const knowledge = this.#parts.knowledge();
       const desired = knowledge.desired(Date.now());
+      const { known } = knowledge;
+      // What is promised to Kamailio is on disk first, and there for one that only just starts.
       await knowledge.store();
-      const changes = await this.#parts.mirror.apply(desired, knowledge.known);
+      await mirror.writeLists(desired, known);
+      this.#begin(await askLife(rpc));
+      const changes = await mirror.apply(desired, known);
       if (changes > 0)
-        this.#app.log.info({ changes, destinations: this.destinations }, 'kamailio was brought up to date');
+        this.#app.log.info({ changes, destinations: this.destinations }, 'kamailio is up to date');
       this.#alive();
     } catch (error) {
       this.#failed(error);
     }
   }
 
-  async #begin(life: Life): Promise<void> {
+  #begin(life: Life): void {
     const another = life.epoch !== this.#life?.epoch;
     if (another && this.#life) this.#restarts += 1;
     if (another || Date.now() - this.#readBackAt > READ_BACK_MS) {

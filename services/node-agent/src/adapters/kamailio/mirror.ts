@@ -42,6 +42,18 @@ export class Mirror {
   }
 
   /**
+   * Writes the lists, whether or not Kamailio runs: one that starts loads them.
+   * Sets and their owners only together: an owner with another life's number
+   * would reach another tenant's nodes.
+   */
+  async writeLists(desired: Desired, known: Known): Promise<void> {
+    if (!known.nodes || !known.tenants) return;
+    for (const name of ['dispatcherList', 'addressList'] as const) {
+      if (await writeList(this.#files[name], desired[name])) this.#loadedLists.delete(name);
+    }
+  }
+
+  /**
    * Makes Kamailio hold what is desired, as far as that is known; returns how
    * many changes it took. Errors: as KamailioRpc's.
    */
@@ -60,11 +72,11 @@ export class Mirror {
     }
   }
 
-  /** Sets and their owners only together: an owner with another life's number would reach another tenant's nodes. */
   async #applyFallback(desired: Desired): Promise<number> {
-    let changes = await this.#applyList('dispatcherList', desired.dispatcherList, 'dispatcher.reload');
+    let changes = await this.#reload('dispatcherList', 'dispatcher.reload');
     this.#destinations = desired.dispatcherList.length;
-    changes += await this.#applyList('addressList', desired.addressList, 'permissions.addressReload');
+    // Only now who may use the sets.
+    changes += await this.#reload('addressList', 'permissions.addressReload');
     return changes + (await this.#applyTable('trunkauth', desired));
   }
 
@@ -76,11 +88,9 @@ export class Mirror {
     return changes;
   }
 
-  async #applyList(name: keyof ListFiles, lines: readonly string[], reload: string): Promise<number> {
-    const changed = await writeList(this.#files[name], lines);
-    if (!changed && this.#loadedLists.has(name)) return 0;
-    this.#loadedLists.delete(name);
-    await this.#rpc.ask(reload);
+  async #reload(name: keyof ListFiles, method: string): Promise<number> {
+    if (this.#loadedLists.has(name)) return 0;
+    await this.#rpc.ask(method);
     this.#loadedLists.add(name);
     return 1;
   }
