@@ -77,6 +77,18 @@ describe('a trunk that proves itself by digest', () => {
     expect((await withCredentials(thief, account, no)).status).toBe(200);
   });
 
+  it('is not taken for a replay when its INVITE is only retransmitted', async () => {
+    const dialog = new Dialog(s.pbx, s.edge);
+    const authorization = authorize(account, await challenged(dialog), 'INVITE', dialog.target);
+    const invite = dialog.request('INVITE', { headers: [['Authorization', authorization]] });
+    for (let i = 0; i < 5; i++) s.pbx.send(invite, s.edge);
+    dialog.confirm((await dialog.reply('INVITE')).message);
+    s.pbx.send(invite, s.edge);
+    expect((await dialog.reply('INVITE')).message.status).toBe(200);
+    expect(s.policy.questions).toHaveLength(2);
+    expect(node.count('INVITE')).toBe(1);
+  });
+
   it('that invents a nonce is challenged, whatever policy says', async () => {
     const dialog = new Dialog(s.pbx, s.edge);
     const forged = (await challenged(dialog)).raw.toString('latin1').replace(/nonce="...../, 'nonce="AAAAA');
