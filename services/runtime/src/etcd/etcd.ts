@@ -1,9 +1,8 @@
-import type { Etcd3 } from 'etcd3';
 import type { CommonConfig } from '../config.ts';
 import { CallmeshError, fail } from '../errors.ts';
-import { type Component, withTimeout } from '../lifecycle.ts';
+import type { Component } from '../lifecycle.ts';
 import type { App } from '../service.ts';
-import { etcdClient } from './client.ts';
+import { EtcdClients } from './client.ts';
 import { EtcdLease } from './lease.ts';
 import { PrefixWatch, type WatchHandlers } from './watch.ts';
 
@@ -17,9 +16,9 @@ const PROBE_KEY = '/callmesh/probe';
 export class Etcd implements Component {
   readonly name = 'etcd';
   readonly #app: App;
-  readonly #config: CommonConfig['etcd'];
-  readonly #client: Etcd3;
-  readonly #open = new Set<{ close(): void | Promise<void> }>();
+  readonly #clients: EtcdClients;
+  readonly #leases = new Set<EtcdLease>();
+  readonly #watches = new Set<PrefixWatch>();
   readonly #listeners = new Set<(healthy: boolean) => void>();
   #silentSince: number | undefined = Date.now();
   #probe: NodeJS.Timeout | undefined;
@@ -27,8 +26,7 @@ export class Etcd implements Component {
 
   constructor(app: App, config: CommonConfig['etcd']) {
     this.#app = app;
-    this.#config = config;
-    this.#client = etcdClient(config);
+    this.#clients = new EtcdClients(config);
   }
 
   /** Since when etcd has not answered, Unix milliseconds; undefined while it does. */
@@ -44,8 +42,9 @@ export class Etcd implements Component {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#probe);
-    await Promise.all([...this.#open].map((item) => item.close()));
-    this.#client.close();
+    for (const watch of this.#watches) watch.close();
+    await Promise.all([...this.#leases].map((lease) => lease.close()));
+    this.#clients.close();
   }
 
   /** Calls `listener` at each change of etcd's health, and once now. */
@@ -56,37 +55,46 @@ export class Etcd implements Component {
 
   /** The value of a key; undefined when there is none. Errors: unavailable. */
   async get(key: string, options: { readonly deadlineMs?: number } = {}): Promise<string | undefined> {
-    return (await this.#run(this.#client.get(key).string(), `get ${key}`, options.deadlineMs)) ?? undefined;
+    const value = await this.#run((client) => client.get(key).string(), `get ${key}`, options.deadlineMs);
+    return value ?? undefined;
   }
 
   /** Errors: unavailable; the value may have been stored all the same. */
   async put(key: string, value: string, options: { readonly deadlineMs?: number } = {}): Promise<void> {
-    await this.#run(this.#client.put(key).value(value).exec(), `put ${key}`, options.deadlineMs);
+    await this.#run((client) => client.put(key).value(value).exec(), `put ${key}`, options.deadlineMs);
   }
 
   /** Deleting what is not there is no error. Errors: unavailable. */
   async delete(key: string, options: { readonly deadlineMs?: number } = {}): Promise<void> {
-    await this.#run(this.#client.delete().key(key).exec(), `delete ${key}`, options.deadlineMs);
+    await this.#run((client) => client.delete().key(key).exec(), `delete ${key}`, options.deadlineMs);
   }
 
   /** Follows all keys under a prefix until closed; see PrefixWatch. */
   watchPrefix(prefix: string, handlers: WatchHandlers): { close(): void } {
-    return this.#keep(new PrefixWatch(() => etcdClient(this.#config), prefix, handlers, this.#app.log));
+    const watch = new PrefixWatch(this.#clients, prefix, handlers, this.#app.log);
+    this.#watches.add(watch);
+    return {
+      close: () => {
+        this.#watches.delete(watch);
+        watch.close();
+      },
+    };
   }
 
   /** A lease of `ttlS` seconds that keeps its keys present whatever happens to etcd; see EtcdLease. */
   lease(name: string, ttlS: number): EtcdLease {
-    return this.#keep(new EtcdLease(this.#client, name, ttlS, this.#app.log));
+    const lease = new EtcdLease(this.#clients, name, ttlS, this.#app.log);
+    this.#leases.add(lease);
+    return lease;
   }
 
-  #keep<T extends { close(): void | Promise<void> }>(item: T): T {
-    this.#open.add(item);
-    return item;
-  }
-
-  async #run<T>(operation: Promise<T>, what: string, deadlineMs = DEADLINE_MS): Promise<T> {
+  async #run<T>(
+    operation: (client: EtcdClients['current']) => Promise<T>,
+    what: string,
+    deadlineMs = DEADLINE_MS,
+  ): Promise<T> {
     try {
-      const result = await withTimeout(operation, deadlineMs, what);
+      const result = await this.#clients.run(operation, what, deadlineMs);
       this.#health(true);
       return result;
     } catch (error) {
@@ -107,6 +115,9 @@ export class Etcd implements Component {
     const was = this.#silentSince === undefined;
     this.#silentSince = healthy ? undefined : (this.#silentSince ?? Date.now());
     this.#app.degraded('etcd', healthy ? null : `etcd does not answer (${reason})`);
-    if (was !== healthy) for (const listener of this.#listeners) listener(healthy);
+    if (was === healthy) return;
+    for (const listener of this.#listeners) listener(healthy);
+    // A connection that was cut may look open for long: after a silence every watch begins anew.
+    if (healthy) for (const watch of this.#watches) watch.renew();
   }
 }

@@ -1,6 +1,7 @@
-import { type Etcd3, EtcdLeaseInvalidError, type Lease } from 'etcd3';
+import { EtcdLeaseInvalidError } from 'etcd3';
 import type { Logger } from 'pino';
-import { withTimeout } from '../lifecycle.ts';
+import type { EtcdClients } from './client.ts';
+import { grantLease, renewLease } from './lease-calls.ts';
 
 const RETRY_MS = 250;
 
@@ -11,21 +12,21 @@ const RETRY_MS = 250;
  * puts every key again.
  */
 export class EtcdLease {
-  readonly #client: Etcd3;
+  readonly #clients: EtcdClients;
   readonly #name: string;
   readonly #ttlS: number;
   readonly #log: Logger;
   readonly #wanted = new Map<string, string>();
   /** Keys that still have to be written under the current lease. */
   readonly #dirty = new Set<string>();
-  #lease: Lease | undefined;
+  #id: string | undefined;
   #renewedAt = 0;
   #closed = false;
   #wake: () => void = () => {};
   readonly #running: Promise<void>;
 
-  constructor(client: Etcd3, name: string, ttlS: number, log: Logger) {
-    this.#client = client;
+  constructor(clients: EtcdClients, name: string, ttlS: number, log: Logger) {
+    this.#clients = clients;
     this.#name = name;
     this.#ttlS = ttlS;
     this.#log = log;
@@ -34,9 +35,8 @@ export class EtcdLease {
 
   /** True while the lease was renewed within its TTL and every key is written. */
   get held(): boolean {
-    return (
-      this.#lease !== undefined && this.#dirty.size === 0 && Date.now() - this.#renewedAt < this.#ttlS * 1000
-    );
+    const fresh = performance.now() - this.#renewedAt < this.#ttlS * 1000;
+    return this.#id !== undefined && this.#dirty.size === 0 && fresh;
   }
 
   /** Keeps this key at this value from now on; written as soon as etcd answers. */
@@ -51,24 +51,33 @@ export class EtcdLease {
   async delete(key: string): Promise<void> {
     this.#wanted.delete(key);
     this.#dirty.delete(key);
-    await withTimeout(this.#client.delete().key(key).exec(), this.#stepMs(), `delete ${key}`).catch(
-      (error) => {
-        this.#log.warn({ err: error, key }, 'key could not be deleted; giving up the lease instead');
-        this.#lose();
-        this.#wake();
-      },
+    const drop = this.#clients.run(
+      (client) => client.delete().key(key).exec(),
+      `delete ${key}`,
+      this.#stepMs(),
     );
+    await drop.catch((error) => {
+      this.#log.warn({ err: error, key }, 'key could not be deleted; giving up the lease instead');
+      this.#id = undefined;
+      this.#wake();
+    });
   }
 
   /** Revokes the lease, which deletes its keys: an orderly goodbye. */
   async close(): Promise<void> {
-    if (this.#closed) return;
+    if (this.#closed) return this.#running;
     this.#closed = true;
     this.#wake();
     await this.#running;
-    const lease = this.#lease;
-    this.#lease = undefined;
-    if (lease) await withTimeout(lease.revoke(), this.#stepMs(), 'revoke').catch(() => {});
+    const id = this.#id;
+    this.#id = undefined;
+    if (id === undefined) return;
+    const revoke = this.#clients.run(
+      (client) => client.leaseClient.leaseRevoke({ ID: id }),
+      'revoke',
+      this.#stepMs(),
+    );
+    await revoke.catch(() => {});
   }
 
   #stepMs(): number {
@@ -79,10 +88,10 @@ export class EtcdLease {
     while (!this.#closed) {
       let pause = this.#stepMs();
       try {
-        await (this.#lease ? this.#renew(this.#lease) : this.#grant());
+        await (this.#id === undefined ? this.#grant() : this.#renew(this.#id));
         await this.#write();
       } catch (error) {
-        if (error instanceof EtcdLeaseInvalidError) this.#lose();
+        if (error instanceof EtcdLeaseInvalidError) this.#id = undefined;
         this.#log.debug({ err: error, lease: this.#name }, 'lease could not be kept; trying again');
         pause = RETRY_MS;
       }
@@ -90,41 +99,45 @@ export class EtcdLease {
     }
   }
 
-  async #renew(lease: Lease): Promise<void> {
-    await withTimeout(lease.keepaliveOnce(), this.#stepMs(), 'lease renewal');
-    this.#renewedAt = Date.now();
+  async #renew(id: string): Promise<void> {
+    const asked = performance.now();
+    await this.#clients.run((client) => renewLease(client, id), 'lease renewal', this.#stepMs());
+    this.#renewedAt = asked;
   }
 
   async #grant(): Promise<void> {
-    const lease = this.#client.lease(this.#ttlS, { autoKeepAlive: false });
-    lease.on('lost', () => {});
-    const id = await withTimeout(lease.grant(), this.#stepMs(), 'lease grant');
-    // etcd3 resolves with the error instead of rejecting.
-    if (typeof id !== 'string') throw id;
+    const asked = performance.now();
+    const id = await this.#clients.run(
+      (client) => grantLease(client, this.#ttlS),
+      'lease grant',
+      this.#stepMs(),
+    );
     if (this.#renewedAt > 0) this.#log.info({ lease: this.#name }, 'lease granted anew');
-    this.#lease = lease;
-    this.#renewedAt = Date.now();
+    this.#id = id;
+    this.#renewedAt = asked;
     for (const key of this.#wanted.keys()) this.#dirty.add(key);
   }
 
   async #write(): Promise<void> {
-    for (const key of [...this.#dirty]) {
-      const value = this.#wanted.get(key);
-      if (value === undefined) continue;
-      await withTimeout(this.#lease!.put(key).value(value).exec(), this.#stepMs(), `put ${key}`);
-      if (this.#wanted.get(key) === value) this.#dirty.delete(key);
+    // A put while another is written must not wait for the next renewal: so until nothing is left.
+    while (this.#dirty.size > 0 && !this.#closed) {
+      for (const key of [...this.#dirty]) await this.#writeOne(key, this.#id);
     }
   }
 
-  #lose(): void {
-    this.#lease?.release();
-    this.#lease = undefined;
+  async #writeOne(key: string, id: string | undefined): Promise<void> {
+    const value = this.#wanted.get(key);
+    if (value !== undefined && id !== undefined) {
+      const put = (client: EtcdClients['current']) => client.put(key).value(value).lease(id).exec();
+      await this.#clients.run(put, `put ${key}`, this.#stepMs());
+    }
+    if (this.#wanted.get(key) === value) this.#dirty.delete(key);
   }
 
   #pause(ms: number): Promise<void> {
     if (this.#closed) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
+      const timer = setTimeout(resolve, this.#dirty.size > 0 ? Math.min(ms, RETRY_MS) : ms);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();

@@ -1,6 +1,7 @@
 import type { Etcd3, IKeyValue, Watcher } from 'etcd3';
 import type { Logger } from 'pino';
 import { withTimeout } from '../lifecycle.ts';
+import type { EtcdClients } from './client.ts';
 
 export interface WatchHandlers {
   /** All keys as they are now: at the start, and again whenever changes may have been missed. */
@@ -19,15 +20,15 @@ const RETRY_MS = 250;
  * the connection is thrown away and the keys are listed anew.
  */
 export class PrefixWatch {
-  readonly #connect: () => Etcd3;
+  readonly #clients: EtcdClients;
   readonly #prefix: string;
   readonly #handlers: WatchHandlers;
   readonly #log: Logger;
   #closed = false;
   #end: () => void = () => {};
 
-  constructor(connect: () => Etcd3, prefix: string, handlers: WatchHandlers, log: Logger) {
-    this.#connect = connect;
+  constructor(clients: EtcdClients, prefix: string, handlers: WatchHandlers, log: Logger) {
+    this.#clients = clients;
     this.#prefix = prefix;
     this.#handlers = handlers;
     this.#log = log;
@@ -39,13 +40,20 @@ export class PrefixWatch {
     this.#end();
   }
 
+  /** Lists anew over a new connection. */
+  renew(): void {
+    this.#end();
+  }
+
   async #run(): Promise<void> {
     while (!this.#closed) {
-      const client = this.#connect();
+      const member = this.#clients.current;
+      const client = this.#clients.open();
       try {
         await this.#follow(client);
       } catch (error) {
         this.#log.debug({ err: error, prefix: this.#prefix }, 'watch broke; listing anew');
+        this.#clients.failed(member);
       } finally {
         client.close();
       }
