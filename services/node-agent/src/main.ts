@@ -8,6 +8,7 @@ import {
   runService,
   serviceRegistration,
 } from '@callmesh/runtime';
+import { agentMetrics } from './adapters/metrics.ts';
 import { freeSwitchAgent, kamailioAgent } from './agents.ts';
 import { type AgentConfig, configSchema } from './config.ts';
 import { type Identity, nodeOf } from './domain/identity.ts';
@@ -24,6 +25,7 @@ await runService('node-agent', configSchema, async (app, config) => {
     backend.kind === 'freeswitch'
       ? freeSwitchAgent(wiring, backend)
       : await kamailioAgent(wiring, backend, services);
+  agentMetrics(app, view);
   const configured = nodeOf(identity, { epoch: '', version: '', maxSessions: 0 });
   const grpc = app.add(
     grpcServer(app, config.grpc, [[NodeAgentServiceService, statusService(view, configured)]]),

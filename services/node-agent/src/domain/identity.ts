@@ -34,7 +34,7 @@ export function nodeOf(identity: Identity, life: Life): Node {
 }
 
 /** The tighter of two limits of which 0 is none. */
-export function smallerLimit(a: number, b: number): number {
+function smallerLimit(a: number, b: number): number {
   if (a === 0 || b === 0) return Math.max(a, b);
   return Math.min(a, b);
 }

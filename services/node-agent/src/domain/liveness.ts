@@ -21,7 +21,7 @@ export interface Verdict {
 }
 
 /** An answer on loopback takes well below a millisecond; this long means stuck. */
-export const ANSWER_MS = 3_000;
+const ANSWER_MS = 3_000;
 /** FreeSWITCH's default between heartbeats, milliseconds. */
 const HEARTBEAT_MS = 20_000;
 /** Heartbeats that may be missed. */

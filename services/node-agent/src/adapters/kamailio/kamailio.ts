@@ -15,7 +15,7 @@ const EVERY_MS = 1_000;
 /** Changes that come together are written together, milliseconds. */
 const COALESCE_MS = 50;
 /** How often what is loaded is read back: somebody else may have changed it, milliseconds. */
-const READ_BACK_MS = 30_000;
+const READ_BACK_MS = 60_000;
 
 /** What the sidecar of a Kamailio works with. */
 export interface KamailioParts {
@@ -116,7 +116,7 @@ export class Kamailio implements Component, LoadSource {
       const desired = knowledge.desired(Date.now());
       const { known } = knowledge;
       // What is promised to Kamailio is on disk first, and there for one that only just starts.
-      await knowledge.store();
+      await knowledge.store(desired);
       await mirror.writeLists(desired, known);
       this.#begin(await askLife(rpc));
       const changes = await mirror.apply(desired, known);

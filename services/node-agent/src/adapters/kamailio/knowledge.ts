@@ -35,7 +35,9 @@ export class Knowledge implements Component {
   #setIds: SetIds;
   readonly #remembers: boolean;
   #heardNodes = false;
-  #stored = '';
+  #stored: Desired | undefined;
+  /** Made from the sources as they are; undefined after a change. */
+  #desired: Desired | undefined;
 
   private constructor(
     app: App,
@@ -43,8 +45,12 @@ export class Knowledge implements Component {
     targets: KnowledgeTargets,
     role: NodeRole,
     memory: Memory,
-    onChange: () => void,
+    onChanged: () => void,
   ) {
+    const onChange = () => {
+      this.#desired = undefined;
+      onChanged();
+    };
     this.#app = app;
     this.#file = fileOf(app);
     this.#role = role;
@@ -86,8 +92,20 @@ export class Knowledge implements Component {
     };
   }
 
-  /** What Kamailio is to have now. */
+  /** What Kamailio is to have now; the same object as long as nothing changed. */
   desired(now: number): Desired {
+    if (this.#desired && this.#nodesChanged(now)) this.#desired = undefined;
+    this.#desired ??= this.#make(now);
+    return this.#desired;
+  }
+
+  /** Missing nodes change by time alone: suspect, then down, then forgotten. */
+  #nodesChanged(now: number): boolean {
+    if (this.#absences.size === 0) return false;
+    return JSON.stringify(this.#currentNodes(now)) !== JSON.stringify(this.#nodes);
+  }
+
+  #make(now: number): Desired {
     this.#nodes = this.#currentNodes(now);
     const desired = desiredState({
       role: this.#role,
@@ -101,7 +119,8 @@ export class Knowledge implements Component {
   }
 
   /** Stores what is known, if it changed. A number given to a group must be on disk before Kamailio hears it. */
-  async store(): Promise<void> {
+  async store(desired: Desired): Promise<void> {
+    if (this.#stored === desired) return;
     const { nodes, tenants } = this.known;
     if (!nodes || !tenants) return;
     const memory: Memory = {
@@ -111,11 +130,9 @@ export class Knowledge implements Component {
       policies: this.#etcd.policies,
       setIds: this.#setIds,
     };
-    const text = JSON.stringify([memory, [...memory.setIds]]);
-    if (text === this.#stored) return;
     try {
       await writeMemory(this.#file, memory);
-      this.#stored = text;
+      this.#stored = desired;
       this.#app.degraded('state-dir', null);
     } catch (error) {
       this.#app.degraded('state-dir', (error as Error).message);
@@ -132,6 +149,7 @@ export class Knowledge implements Component {
 
   #forget(nodeId: string): void {
     this.#nodes = this.#nodes.filter(({ node }) => node.id !== nodeId);
+    this.#absences.delete(nodeId);
   }
 }
 

@@ -23,6 +23,8 @@ export class Mirror {
   readonly #tables = new Map<TableName, Table>();
   readonly #loadedLists = new Set<keyof ListFiles>();
   #destinations = 0;
+  /** What the list files were last written from. */
+  #written: Desired | undefined;
 
   constructor(rpc: KamailioRpc, files: ListFiles) {
     this.#rpc = rpc;
@@ -39,6 +41,7 @@ export class Mirror {
     this.#tables.clear();
     this.#loadedLists.clear();
     this.#destinations = 0;
+    this.#written = undefined;
   }
 
   /**
@@ -47,10 +50,11 @@ export class Mirror {
    * would reach another tenant's nodes.
    */
   async writeLists(desired: Desired, known: Known): Promise<void> {
-    if (!known.nodes || !known.tenants) return;
+    if (!known.nodes || !known.tenants || this.#written === desired) return;
     for (const name of ['dispatcherList', 'addressList'] as const) {
       if (await writeList(this.#files[name], desired[name])) this.#loadedLists.delete(name);
     }
+    this.#written = desired;
   }
 
   /**
@@ -82,6 +86,7 @@ export class Mirror {
 
   async #applyTable(name: TableName, { tables }: Desired): Promise<number> {
     const desired = tables[name];
+    if (this.#tables.get(name) === desired) return 0;
     const loaded = this.#tables.get(name) ?? (await readTable(this.#rpc, name));
     const changes = await writeTable(this.#rpc, name, loaded, desired);
     this.#tables.set(name, desired);

@@ -78,7 +78,8 @@ export class StateSource implements Component {
         return put(rows, event.value);
       case 'removedNodeId':
         this.#listener.onRemoved(event.value);
-        return rows.delete(event.value);
+        rows.delete(event.value);
+        return true;
       default:
         return true;
     }

@@ -32,7 +32,7 @@ export function addressList(trunks: readonly Trunk[], setOf: (trunk: Trunk) => n
 }
 
 /** The registry's canonical forms: "<ip>", "<ip>:<port>", "[<ipv6>]:<port>", "<ip>/<prefix>". */
-export function parseSource(text: string): Source | undefined {
+function parseSource(text: string): Source | undefined {
   const v6 = text.includes('[') || text.split(':').length > 2;
   const all = v6 ? 128 : 32;
   const [, network, prefix] = /^([0-9a-f:.]+)\/(\d{1,3})$/i.exec(text) ?? [];

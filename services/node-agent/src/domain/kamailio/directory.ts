@@ -18,10 +18,13 @@ export class Directory {
   readonly trunks = new Map<string, Trunk>();
   readonly #apps = new Map<string, TenantApp>();
   readonly #appNodes = new Map<string, AppNode>();
+  /** Groups by tenant, function and role; made when it is asked for after a change. */
+  #links: Map<string, string> | undefined;
 
   /** True when the resource is one an edge needs. */
   put(resource: Resource): boolean {
     const { value } = resource;
+    this.#links = undefined;
     switch (value?.$case) {
       case 'tenant':
         this.tenants.set(value.value.id, value.value);
@@ -42,6 +45,7 @@ export class Directory {
 
   /** True when something went. */
   remove(kind: Kind, id: string): boolean {
+    this.#links = undefined;
     return this.#tableOf(kind)?.delete(id) ?? false;
   }
 
@@ -88,9 +92,16 @@ export class Directory {
   groupOf(trunk: Trunk, role: NodeRole): string | undefined {
     const purpose =
       trunk.function === Purpose.FUNCTION_UNSPECIFIED ? Purpose.FUNCTION_GENERAL : trunk.function;
-    const apps = [...this.#apps.values()].filter((app) => app.function === purpose && app.role === role);
-    const link =
-      apps.find((app) => app.tenantId === trunk.tenantId) ?? apps.find((app) => app.tenantId === PLATFORM);
-    return link?.groupId;
+    this.#links ??= new Map(
+      [...this.#apps.values()].map((app) => [linkKey(app.tenantId, app.function, app.role), app.groupId]),
+    );
+    return (
+      this.#links.get(linkKey(trunk.tenantId, purpose, role)) ??
+      this.#links.get(linkKey(PLATFORM, purpose, role))
+    );
   }
+}
+
+function linkKey(tenantId: string, purpose: Purpose, role: NodeRole): string {
+  return `${tenantId}/${purpose}/${role}`;
 }

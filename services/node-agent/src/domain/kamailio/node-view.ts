@@ -13,9 +13,9 @@ export interface EtcdView {
 export type Absences = Map<string, number>;
 
 /** A missing node is only suspect this long: the store or the network may have hiccuped, not the node. */
-export const SUSPECT_MS = 10_000;
+const SUSPECT_MS = 10_000;
 /** Then it is down, so that its dialogs find out where they moved; after this long it has none left. */
-export const FORGET_MS = 3_600_000;
+const FORGET_MS = 3_600_000;
 
 /** The node table without the state service: what is registered is up, unless an operator wants it empty. */
 export function rowsFromEtcd({ nodes, desired }: EtcdView): NodeRow[] {
