@@ -73,7 +73,7 @@ export class Nats implements Component {
 
   /** Resolves once connected, or after two seconds: a service starts without NATS. */
   async start(): Promise<void> {
-    const first = this.#connect();
+    const first = this.#connectForEver();
     let timer: NodeJS.Timeout | undefined;
     const waited = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, FIRST_CONNECT_MS);
@@ -129,12 +129,26 @@ export class Nats implements Component {
     listener(this.#connected);
   }
 
+  /** What ends an attempt for good (credentials refused, say) may be mended at the server: so try on. */
+  async #connectForEver(): Promise<void> {
+    while (!this.#stopping && !this.#connection) {
+      try {
+        await this.#connect();
+      } catch (error) {
+        this.#health(false, (error as Error).message);
+        await new Promise((resolve) => setTimeout(resolve, MAX_RECONNECT_MS));
+      }
+    }
+  }
+
   async #connect(): Promise<void> {
     const connection = await connect({
       servers: this.#servers,
       name: `${this.#app.name}/${this.#app.instance}`,
       waitOnFirstConnect: true,
       maxReconnectAttempts: -1,
+      // Refused credentials may be mended at the server, too.
+      ignoreAuthErrorAbort: true,
       pingInterval: PING_MS,
       maxPingOut: 2,
       timeout: 2_000,

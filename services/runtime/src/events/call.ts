@@ -3,6 +3,7 @@ import {
   AckPolicy,
   type Consumer,
   DeliverPolicy,
+  JetStreamApiError,
   type JetStreamManager,
   type JsMsg,
   jetstreamManager,
@@ -27,17 +28,25 @@ const RETRY_MS = 250;
 const OUTBOX = 20_000;
 /** Events under way at once: order within one call is kept by the consumer's sorting on sequence. */
 const IN_FLIGHT = 64;
+/** JetStream's error code for a stream that exists and differs. */
+const OTHER_CONFIG = 10058;
 
 async function ensureStream(nats: Nats): Promise<JetStreamManager> {
   const manager = await jetstreamManager(nats.connection, { timeout: PUBLISH_MS });
-  await manager.streams.add({
-    name: STREAM,
+  const config = {
     subjects: [`${SUBJECT}.>`],
     retention: RetentionPolicy.Limits,
     max_age: nanos(KEPT_MS),
     duplicate_window: nanos(DEDUPLICATED_MS),
     num_replicas: nats.replicas,
-  });
+  };
+  try {
+    await manager.streams.add({ name: STREAM, ...config });
+  } catch (error) {
+    // It is there with another configuration (of another release, say): bring it up to ours.
+    if (!(error instanceof JetStreamApiError) || error.code !== OTHER_CONFIG) throw error;
+    await manager.streams.update(STREAM, config);
+  }
   return manager;
 }
 
@@ -49,6 +58,8 @@ export class CallPublisher implements Component {
   readonly #outbox: CallEvent[] = [];
   readonly #stop = new AbortController();
   #dropped = 0;
+  /** True while the stream is known to be there. */
+  #ensured = false;
   #running: Promise<void> | undefined;
 
   constructor(app: App, nats: Nats) {
@@ -77,27 +88,45 @@ export class CallPublisher implements Component {
     this.#stop.abort();
   }
 
+  get #hasWork(): boolean {
+    return this.#outbox.length > 0 && this.#nats.connected && !this.#stop.signal.aborted;
+  }
+
   #kick(): void {
-    this.#running ??= this.#run().finally(() => {
+    if (this.#running || !this.#hasWork) return;
+    this.#running = this.#run().finally(() => {
       this.#running = undefined;
+      // What was queued while the last round was ending.
+      this.#kick();
     });
   }
 
   async #run(): Promise<void> {
-    let ensured = false;
-    while (this.#outbox.length > 0 && this.#nats.connected && !this.#stop.signal.aborted) {
-      const batch = this.#outbox.slice(0, IN_FLIGHT);
-      try {
-        if (!ensured) await ensureStream(this.#nats);
-        ensured = true;
-        await Promise.all(batch.map((event) => this.#send(event)));
-        this.#outbox.splice(0, batch.length);
-      } catch (error) {
-        ensured = false;
-        this.#app.log.debug({ err: error, waiting: this.#outbox.length }, 'call events wait for NATS');
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      }
+    while (this.#hasWork) {
+      // Taken out while under way: what overflows meanwhile must not be taken for what was sent.
+      const batch = this.#outbox.splice(0, IN_FLIGHT);
+      const failed = await this.#sendAll(batch);
+      if (failed.length === 0) continue;
+      this.#outbox.unshift(...failed);
+      this.#ensured = false;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
+  }
+
+  /** Sends a batch and returns what could not be sent. */
+  async #sendAll(batch: readonly CallEvent[]): Promise<readonly CallEvent[]> {
+    try {
+      if (!this.#ensured) await ensureStream(this.#nats);
+      this.#ensured = true;
+    } catch (error) {
+      this.#app.log.debug({ err: error }, 'call events wait for JetStream');
+      return batch;
+    }
+    const results = await Promise.allSettled(batch.map((event) => this.#send(event)));
+    const failed = batch.filter((_, index) => results[index]!.status === 'rejected');
+    const reason = results.find((result) => result.status === 'rejected')?.reason;
+    if (reason) this.#app.log.debug({ err: reason, failed: failed.length }, 'call events will be sent again');
+    return failed;
   }
 
   async #send(event: CallEvent): Promise<void> {
