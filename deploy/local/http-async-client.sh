@@ -27,7 +27,7 @@ arch=$(dpkg --print-architecture)
 
 for system in /usr/lib/*/kamailio/modules/http_async_client.so; do
   [ -e "$system" ] || continue
-  cp -f "$system" "$module.tmp" && mv -f "$module.tmp" "$module"
+  cp -f "$system" "$module.$$" && mv -f "$module.$$" "$module"
   printf '%s %s\n' "$version" "$arch" > "$stamp"
   say "the installed Kamailio brings it; copied to $module"
   exit 0
@@ -83,12 +83,13 @@ say "reading the source lists of the machine's own repositories"
 try private_apt update -o APT::Update::Error-Mode=any || say "some lists could not be read; going on with the others"
 say "fetching the source of Kamailio $source_version (about 10 MB)"
 try fetch_source || die "the source of Kamailio $source_version could not be fetched"
+# apt has checked the signatures; dpkg-source would want the uploader's key.
 (cd "$work/build" && dpkg-source --no-check -x ./*.dsc tree) > "$work/log" 2>&1 || { tail "$work/log" >&2; die "unpacking failed"; }
 
 say "compiling the module"
 (cd "$work/build/tree" && make -s cfg && make -s -C src/modules/http_async_client) > "$work/log" 2>&1 ||
   { tail -n 30 "$work/log" >&2; die "the module did not compile"; }
-cp "$work/build/tree/src/modules/http_async_client/http_async_client.so" "$module.tmp"
-mv -f "$module.tmp" "$module"
+cp "$work/build/tree/src/modules/http_async_client/http_async_client.so" "$module.$$"
+mv -f "$module.$$" "$module"
 printf '%s %s\n' "$version" "$arch" > "$stamp"
 say "built $module for Kamailio $version"
