@@ -36,6 +36,8 @@ export interface MeshSpec {
   readonly rtpengine?: boolean;
   /** Further keys of policy's config. */
   readonly policy?: Record<string, unknown>;
+  /** Knobs of the door that differ from kamailio/params/knobs.cfg. */
+  readonly knobs?: Record<string, string>;
   readonly progress?: (what: string) => void;
 }
 
@@ -249,6 +251,7 @@ export class Mesh {
       sipPort: await freePort(),
       token: this.token,
       ...(this.rtpengine && { rtpengine: this.rtpengine.url }),
+      ...(this.#spec.knobs && { defines: this.#spec.knobs }),
     });
     await this.#run(this.edge.process);
     await this.#startService('node-agent', `${id}-agent`, {
