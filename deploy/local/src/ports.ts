@@ -6,8 +6,13 @@ const FIRST = 10_000;
 const SPAN = 4_000;
 const SLOTS = 5;
 
+/** Above the ports given out one by one: rtpengine may share a UDP port with another, silently. */
+const RTP_FIRST = FIRST + SLOTS * SPAN;
+const RTP_SPAN = 500;
+
 /** Test workers draw from ranges of their own: none sees a port as free that another is about to take. */
-const base = FIRST + (Number(process.env.VITEST_POOL_ID ?? 0) % SLOTS) * SPAN;
+const slot = Number(process.env.VITEST_POOL_ID ?? 0) % SLOTS;
+const base = FIRST + slot * SPAN;
 let next = Math.floor(Math.random() * SPAN);
 
 function canBindTcp(port: number): Promise<boolean> {
@@ -33,4 +38,10 @@ export async function freePort(): Promise<number> {
     if ((await canBindTcp(port)) && (await canBindUdp(port))) return port;
   }
   throw new Error(`no free port between ${base} and ${base + SPAN}`);
+}
+
+/** First and last port for RTP; no other part of a mesh gets one of these. */
+export function rtpPorts(): [low: number, high: number] {
+  const low = RTP_FIRST + slot * RTP_SPAN;
+  return [low, low + RTP_SPAN - 1];
 }

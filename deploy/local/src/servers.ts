@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { freePort } from './ports.ts';
+import { freePort, rtpPorts } from './ports.ts';
 import { eventually, Process } from './process.ts';
 
 /** A third-party server on a loopback port, with its data in a folder of its own. */
@@ -66,14 +66,15 @@ export async function natsServer(dir: string): Promise<Server> {
 
 /** rtpengine in user space; `url` is the address of its ng control protocol. */
 export async function rtpengineServer(dir: string): Promise<Server> {
-  const [ng, http, low] = [await freePort(), await freePort(), await freePort()];
+  const [ng, http] = [await freePort(), await freePort()];
+  const [low, high] = rtpPorts();
   mkdirSync(dir, { recursive: true });
   const process = new Process({
     name: 'rtpengine',
     command: 'rtpengine',
     args: [
       ...['--foreground', '--table=-1', '--interface=127.0.0.1', `--listen-ng=127.0.0.1:${ng}`],
-      ...[`--listen-http=127.0.0.1:${http}`, `--port-min=${low + 1}`, `--port-max=${low + 1000}`],
+      ...[`--listen-http=127.0.0.1:${http}`, `--port-min=${low}`, `--port-max=${high}`],
       ...['--log-stderr', '--log-level=4', '--num-threads=2', `--pidfile=${join(dir, 'rtpengine.pid')}`],
     ],
     log: join(dir, 'rtpengine.log'),

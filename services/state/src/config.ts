@@ -14,5 +14,3 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
 });
-
-export type StateConfig = z.infer<typeof configSchema>;

@@ -1,4 +1,4 @@
-import type { App, Component } from '@callmesh/runtime';
+import { type App, type Component, type ErrorCode, toCallmeshError } from '@callmesh/runtime';
 import type { Binding } from '../domain/model.ts';
 import type { Mesh } from '../mesh.ts';
 import type { BindStream } from './bind-stream.ts';
@@ -11,6 +11,8 @@ const LATER_AT_ONCE = 256;
 /** What is worth binding late: after this the call has long been confirmed or is over. */
 const LATER_TTL_MS = 60_000;
 const LATER_LIMIT = 50_000;
+/** Failures of session-cache or the way to it; any other code is an answer. */
+const PASSING: ReadonlySet<ErrorCode> = new Set(['unavailable', 'deadline', 'cancelled', 'internal']);
 
 /** Asks session-cache which binding holds, and makes up later for what it could not be asked. */
 export class Binder implements Component {
@@ -105,8 +107,13 @@ export class Binder implements Component {
           'another instance had bound this call meanwhile',
         );
       return true;
-    } catch {
-      return false;
+    } catch (error) {
+      const { code, message } = toCallmeshError(error);
+      if (PASSING.has(code)) return false;
+      // Refused for good: asking again would only keep the others waiting.
+      this.#later.delete(proposal.sessionId);
+      this.#app.log.error({ session: proposal.sessionId, code, reason: message }, 'bind refused');
+      return true;
     }
   }
 }

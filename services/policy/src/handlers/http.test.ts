@@ -109,7 +109,9 @@ describe('POST /v1/routes/session', () => {
   });
 
   it('refuses without the token, and with a wrong one', async () => {
-    expect((await post(BODY, {})).json()).toMatchObject({ code: 'unauthenticated', sip_status: 403 });
+    const refused = await post(BODY, {});
+    expect(refused.json()).toMatchObject({ code: 'unauthenticated', sip_status: 403 });
+    expect(refused.headers['www-authenticate']).toBe('Bearer');
     expect((await post(BODY, { authorization: 'Bearer wrong' })).statusCode).toBe(401);
   });
 

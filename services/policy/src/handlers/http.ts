@@ -75,10 +75,12 @@ export async function buildHttp(options: HttpOptions, ports: HttpPorts): Promise
 
 async function routes(server: FastifyInstance, token: string, { router, dialog }: HttpPorts): Promise<void> {
   const expected = Buffer.from(`Bearer ${token}`);
-  server.addHook('onRequest', async (request) => {
+  server.addHook('onRequest', async (request, reply) => {
     const given = Buffer.from(request.headers.authorization ?? '');
-    if (given.length !== expected.length || !timingSafeEqual(given, expected))
-      throw fail('unauthenticated', 'expected a valid bearer token');
+    if (given.length === expected.length && timingSafeEqual(given, expected)) return;
+    // Tells Kamailio that its own token is refused, not the caller's credentials.
+    reply.header('www-authenticate', 'Bearer');
+    throw fail('unauthenticated', 'expected a valid bearer token');
   });
   const typed = server.withTypeProvider<ZodTypeProvider>();
   const refusals = Object.fromEntries(
