@@ -1,5 +1,5 @@
 import { BackendState, type Node } from '@callmesh/proto/node';
-import { type App, type CallPublisher, type Component, fail } from '@callmesh/runtime';
+import type { App, CallPublisher, Component } from '@callmesh/runtime';
 import { callEventOf } from '../../domain/call-event.ts';
 import type { Fields } from '../../domain/fields.ts';
 import { type Identity, type Life, nodeOf } from '../../domain/identity.ts';
@@ -12,6 +12,7 @@ import { EslClient } from '../esl/client.ts';
 import type { EslAddress, EslConnection } from '../esl/connection.ts';
 import type { EslEvent } from '../esl/event.ts';
 import type { LoadSource } from '../load-publisher.ts';
+import { askLife, shutdownFields } from './life.ts';
 import { Pulse } from './pulse.ts';
 import { reconcile } from './reconciler.ts';
 
@@ -24,7 +25,6 @@ const EVENTS = [
 const RECONCILE_MS = 60_000;
 /** Shortest pause between two comparisons, milliseconds. */
 const RECONCILE_AGAIN_MS = 10_000;
-const UUID = /^[0-9a-f-]{36}$/i;
 
 /** What the sidecar of a FreeSWITCH tells the mesh through. */
 export interface FreeSwitchOutlets {
@@ -192,22 +192,4 @@ export class FreeSwitch implements Component, LoadSource {
       if (event) this.#tell(event, shutdownFields(now * 1000 + index));
     }
   }
-}
-
-/** Who FreeSWITCH is in this life. Errors: unavailable when it does not say. */
-async function askLife(connection: EslConnection): Promise<Life> {
-  const epoch = await connection.api('global_getvar core_uuid');
-  if (!UUID.test(epoch)) throw fail('unavailable', `Core-UUID is not to be had: ${epoch.slice(0, 60)}`);
-  const version = await connection.api('version short');
-  const limit = /(\d+)\s*$/.exec(await connection.api('fsctl max_sessions'))?.[1];
-  return { epoch, version, maxSessions: Number(limit ?? 0) };
-}
-
-function shutdownFields(sequence: number): Fields {
-  return {
-    name: 'SHUTDOWN',
-    get: (name) => (name === 'Hangup-Cause' ? 'SYSTEM_SHUTDOWN' : undefined),
-    variable: () => undefined,
-    number: (name) => (name === 'Event-Sequence' ? sequence : undefined),
-  };
 }
