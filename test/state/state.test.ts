@@ -8,6 +8,7 @@ import { call, Etcd, grpcClient, Nats, serverStream, subscribeNode } from '@call
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { serviceProcess } from '../../deploy/local/src/service.ts';
 import { TOKEN, testApp } from '../support/app.ts';
+import { Wire } from '../support/wire.ts';
 import { FakeNode } from './fake-node.ts';
 
 const GRACE_MS = 3_000;
@@ -145,6 +146,26 @@ describe('the live node table', () => {
     a.rise(2);
     await told(a.id, up);
   });
+
+  it('calls a host dead within five seconds after the network lost it, and leaves it dead until it is whole', async () => {
+    const port = (url: string) => Number(new URL(url).port);
+    const wires = await Promise.all([new Wire(port(etcd.url)).start(), new Wire(port(nats.url)).start()]);
+    const [toEtcd, toNats] = wires.map((wire) => `127.0.0.1:${wire.port}`);
+    const far = new FakeNode(`far-${run}`, { etcd: `http://${toEtcd}`, nats: `nats://${toNats}` });
+    await far.start();
+    await told(far.id, up);
+    for (const wire of wires) wire.cut();
+    const started = Date.now();
+    const seen = await told(far.id, down);
+    expect(Date.now() - started).toBeLessThan(5_000);
+    expect(seen.evidence.map(({ kind }) => kind).sort()).toEqual(['lease-expired', 'load-silent']);
+    for (const wire of wires) wire.heal();
+    await told(far.id, up);
+    await far.bye();
+    await told(far.id, down);
+    await far.stop();
+    await Promise.all(wires.map((wire) => wire.stop()));
+  }, 40_000);
 
   it('drains by wish, kept in etcd, seen by all replicas, and over a restart of the node', async () => {
     a.sessions = 2;

@@ -153,7 +153,10 @@ export interface Evidence {
 
 /** NodeState is a row of the table. */
 export interface NodeState {
-  /** The node as registered; group, weight and max_sessions as overridden. */
+  /**
+   * The node as registered; the registry's overrides of its group, weight and
+   * max_sessions are policy's to apply.
+   */
   node:
     | Node
     | undefined;
