@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto';
 import { eventually } from '@callmesh/local';
 import { SessionCacheServiceClient } from '@callmesh/proto/session';
 import { NodeStatus } from '@callmesh/proto/state';
 import { call } from '@callmesh/runtime';
-import type { Batch, UacCall } from '@callmesh/standin/uac';
+import type { Batch, CallOptions, UacCall } from '@callmesh/standin/uac';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { mediaNodes, tenants, World } from './world.ts';
+import { type Decision, mediaNodes, tenants, World } from './world.ts';
 
 const GROUPS = ['red', 'blue', 'green'];
 const ordinary = tenants(20, GROUPS);
@@ -19,11 +20,24 @@ const disabled = {
 const small = { ...red, id: 'small', host: '127.0.4.2', number: '+493020002', tenant: { max_calls: 2 } };
 const slow = { ...red, id: 'slow', host: '127.0.4.3', number: '+493020003', tenant: { max_cps: 2 } };
 
+/** A PBX that calls from anywhere and proves who it is by digest. */
+const credentials = { username: 'roaming-pbx', password: 'a-secret-of-the-pbx' };
+const roaming = {
+  ...red,
+  ...{ id: 'roaming', host: '127.0.4.4', number: '+493020004' },
+  trunk: {
+    ...{ auth: 'digest', username: credentials.username, source_addresses: [] },
+    ha1_md5: createHash('md5').update(`roaming-pbx:roaming.example:${credentials.password}`).digest('hex'),
+  },
+};
+
 let world: World;
 beforeAll(async () => {
-  world = await World.start([...ordinary, disabled, small, slow], {
+  world = await World.start([...ordinary, disabled, small, slow, roaming], {
     nodes: GROUPS.flatMap((group) => mediaNodes(group, 2)),
     replicas: { policy: 2 },
+    // These ask what is answered, not how fast a busy machine does.
+    knobs: { POLICY_TIMEOUT_MS: '5000' },
   });
 }, 90_000);
 afterAll(() => world.stop());
@@ -105,36 +119,67 @@ describe('calls through the door', () => {
   });
 
   it('land on the node they landed on, whichever policy instance is asked about a re-sent INVITE', async () => {
-    const body = (callId: string) =>
-      JSON.stringify({
-        edge: 'kama-pstn-1',
-        call_id: callId,
-        method: 'INVITE',
-        from_uri: 'sip:pbx@t01.example',
-        to_uri: `sip:${red.number}@x`,
-        request_uri: `sip:${red.number}@x`,
-        source_address: red.host,
-        source_port: 5060,
-        transport: 'udp',
-        authorization: '',
-        user_agent: 'test',
-        tls_subject: '',
-        media_behind_nat: false,
-      });
+    // Busy here: a node that was asked keeps the binding, and the caller may ask again.
+    for (const id of nodesOf('red')) await world.mesh.set(id, { respond: 486 });
+    try {
+      const asked = await Promise.all([resent(red, {}), resent(roaming, { credentials })]);
+      for (const decisions of asked.flat()) {
+        expect(decisions.length).toBeGreaterThanOrEqual(2);
+        expect(new Set(decisions.map(({ node }) => node)).size).toBe(1);
+      }
+      expect(
+        asked.flat().some((decisions) => new Set(decisions.map(({ instance }) => instance)).size === 2),
+      ).toBe(true);
+    } finally {
+      for (const id of nodesOf('red')) await world.mesh.set(id, { respond: 0 });
+    }
+  });
+
+  it('get one node when two policy instances are asked at the same moment', async () => {
     const ask = async (policy: string, callId: string) => {
       const url = `http://${world.mesh.service(policy).ready.api}/v1/routes/session`;
       const headers = { 'content-type': 'application/json', authorization: `Bearer ${world.mesh.token}` };
-      const answer = await fetch(url, { method: 'POST', headers, body: body(callId) });
+      const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(question(callId)) });
       return ((await answer.json()) as { node: string }).node;
     };
     for (let n = 0; n < 20; n++) {
-      const callId = `again-${n}@test`;
-      const [one, two] = await Promise.all([ask('policy-1', callId), ask('policy-2', callId)]);
-      expect(one).toBe(two);
-      expect(await ask('policy-2', callId)).toBe(one);
+      const [one, two] = await Promise.all([
+        ask('policy-1', `both-${n}@test`),
+        ask('policy-2', `both-${n}@test`),
+      ]);
+      expect(nodesOf('red')).toContain(one);
+      expect(two).toBe(one);
     }
   });
 });
+
+/** Ten calls, each sent four times with the same Call-ID; the decisions about each, from policy's log. */
+async function resent(tenant: typeof red, more: Partial<CallOptions>): Promise<Decision[][]> {
+  const pbx = await world.pbx(tenant);
+  const callIds = Array.from({ length: 10 }, (_, n) => `again-${tenant.id}-${n}@test`);
+  for (const callId of callIds) {
+    for (let sent = 0; sent < 4; sent++) {
+      expect((await pbx.call(world.to(tenant, { callId, ...more })).outcome).status).toBe(486);
+    }
+  }
+  return callIds.map((callId) => world.decisions().filter((one) => one.call_id === callId));
+}
+
+/** What Kamailio asks about a call of red's PBX. */
+function question(callId: string) {
+  const uri = `sip:${red.number}@callmesh.example`;
+  return {
+    ...{
+      edge: 'kama-pstn-1',
+      call_id: callId,
+      method: 'INVITE',
+      from_uri: 'sip:pbx@t01.example',
+      to_uri: uri,
+    },
+    ...{ request_uri: uri, source_address: red.host, source_port: 5060, transport: 'udp', authorization: '' },
+    ...{ user_agent: 'test', tls_subject: '', media_behind_nat: false },
+  };
+}
 
 describe('calls that may not be', () => {
   it('from an address nobody owns are refused', async () => {

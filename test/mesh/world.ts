@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Mesh, type MeshSpec, type NodeSpec } from '@callmesh/local';
@@ -50,6 +50,13 @@ function documents(all: readonly TestTenant[], nodes: readonly NodeSpec[]): stri
   return [platform, ...each].map((document) => stringify(document)).join('---\n');
 }
 
+/** The log line of a decision. */
+export interface Decision {
+  readonly call_id: string;
+  readonly instance: string;
+  readonly node: string;
+}
+
 /** A mesh with these tenants and nodes, and a PBX for each tenant that is asked for. */
 export class World {
   readonly mesh: Mesh;
@@ -84,8 +91,15 @@ export class World {
   }
 
   /** A call of this tenant to its own number, through the door. */
-  to({ number }: Pick<TestTenant, 'number'>, more: Partial<CallOptions> = {}): CallOptions {
-    return { proxy: `127.0.0.1:${this.mesh.edge.sipPort}`, to: `sip:${number}@callmesh.example`, ...more };
+  to({ id, number }: TestTenant, more: Partial<CallOptions> = {}): CallOptions {
+    return { proxy: `127.0.0.1:${this.mesh.edge.sipPort}`, to: `sip:${number}@${id}.example`, ...more };
+  }
+
+  /** Every decision so far, from the line each policy instance logs of it. */
+  decisions(): Decision[] {
+    const logs = [...this.mesh.services.values()].filter(({ name }) => name.startsWith('policy-'));
+    const lines = logs.flatMap(({ spec }) => readFileSync(spec.log, 'utf8').split('\n'));
+    return lines.filter((line) => line.includes('"msg":"routed"')).map((line) => JSON.parse(line));
   }
 
   async stop(): Promise<void> {

@@ -75,7 +75,7 @@ export async function kamailioEdge(spec: EdgeSpec): Promise<Edge> {
     command: 'kamailio',
     args: [
       ...['-DD', '-E', '-f', root, '-L', `${kamailioModules}:${systemModules()}`],
-      ...['-Y', spec.dir, '-m', '64', '-M', '8'],
+      ...['-Y', spec.dir, '-m', '256', '-M', '8'],
     ],
     log: join(spec.dir, `${spec.id}.log`),
     ready: () => listening(edge.metricsPort),
