@@ -86,8 +86,6 @@ export function routeTo(nodes: readonly string[], options: RouteOptions = {}): A
     headers: {
       extra: `X-Callmesh-Session: 0123456789abcdef\r\nX-Callmesh-Tenant: ${tenant}\r\nX-Callmesh-Function: general\r\nX-Callmesh-Node: node-${i}\r\n`,
     },
-    fr_timer: 1000,
-    fr_inv_timer: 120000,
   }));
   return {
     status: 200,

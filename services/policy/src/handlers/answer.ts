@@ -5,11 +5,6 @@ import { hostOf } from '../domain/sip-uri.ts';
 import type { SessionAnswer, SessionRequest } from './schema.ts';
 import type { Routed } from './session-router.ts';
 
-/** A node that says nothing for this long is left for the next, milliseconds. */
-const FR_TIMER_MS = 1_000;
-/** How long a phone may ring, milliseconds. */
-const FR_INV_TIMER_MS = 120_000;
-
 /** The HTTP request as the domain knows it; edges give no hints. */
 export function requestFrom(body: SessionRequest): RouteRequest {
   return {
@@ -41,8 +36,6 @@ export function answerFrom({ decision, sessionId, durable }: Routed): SessionAns
       uri: targetUri(calledUser, node),
       dst_uri: node.sipUri,
       headers: { extra: `${common}X-Callmesh-Node: ${node.id}\r\n` },
-      fr_timer: FR_TIMER_MS,
-      fr_inv_timer: FR_INV_TIMER_MS,
     })),
     session_id: sessionId,
     tenant: owner.tenant.id,

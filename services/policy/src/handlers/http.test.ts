@@ -91,8 +91,6 @@ describe('POST /v1/routes/session', () => {
             extra:
               'X-Callmesh-Session: 0123456789abcdef\r\nX-Callmesh-Tenant: acme\r\nX-Callmesh-Function: general\r\nX-Callmesh-Node: fs-1\r\n',
           },
-          fr_timer: 1000,
-          fr_inv_timer: 120000,
         },
         { uri: 'sip:+4930999@10.0.0.2:5080' },
       ],

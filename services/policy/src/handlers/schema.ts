@@ -46,10 +46,10 @@ const route = z
     uri: z.string().describe('Request-URI to send'),
     dst_uri: z.string().describe('Where to send it'),
     headers: z.object({ extra: z.string().describe('Headers to add, each ended by CR LF') }),
-    fr_timer: z.int().describe('Milliseconds without any answer until the next route is tried'),
-    fr_inv_timer: z.int().describe('Milliseconds without a final answer'),
   })
-  .describe("A target in the shape of Kamailio's rtjson module");
+  .describe(
+    "A target in the shape of Kamailio's rtjson module; how long each is tried is a knob of the edge",
+  );
 
 export const sessionAnswer = z.object({
   version: z.literal('1.0'),
