@@ -3,6 +3,7 @@ import { ROOT } from './src/paths.ts';
 import { installSystem } from './src/system.ts';
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
+const skipped: string[] = [];
 
 await installSystem((line) => console.log(line), { tests: true });
 const vitest = await startVitest('test', process.argv.slice(2), {
@@ -17,8 +18,11 @@ for (const module of vitest.state.getTestModules()) {
   for (const test of module.children.allTests()) {
     const { state } = test.result();
     if (state !== 'pending') counts[state] += 1;
+    // A test that is skipped says why in its name.
+    if (state === 'skipped') skipped.push(`${test.name} (${module.relativeModuleId})`);
   }
 }
 await vitest.close();
+for (const name of skipped) console.log(name);
 console.log(`${counts.passed} passed, ${counts.failed + unhandled} failed, ${counts.skipped} skipped`);
 process.exit(counts.failed + unhandled === 0 && counts.passed > 0 ? 0 : 1);
