@@ -3,7 +3,7 @@
 #
 # Debian's kamailio packages leave this one module out, although their source has it. This takes
 # Debian's own source package of exactly the installed version and compiles that single module.
-# Packages it needs: kamailio dpkg-dev gcc make flex bison libevent-dev libcurl4-openssl-dev
+# Packages it needs: kamailio dpkg-dev gcc libc6-dev make pkg-config flex bison libevent-dev libcurl4-openssl-dev
 #
 #   usage: http-async-client.sh <folder>     (made when missing; the module ends up in it)
 #
@@ -39,7 +39,7 @@ if [ -e "$module" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$version $arch" ]; the
 fi
 
 for tool in gcc make flex bison dpkg-source curl-config; do
-  command -v "$tool" >/dev/null || die "$tool is missing; needed packages: dpkg-dev gcc make flex bison libevent-dev libcurl4-openssl-dev"
+  command -v "$tool" >/dev/null || die "$tool is missing; needed packages: dpkg-dev gcc libc6-dev make pkg-config flex bison libevent-dev libcurl4-openssl-dev"
 done
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/kamailio-module.XXXXXX")

@@ -19,7 +19,9 @@ const PACKAGES = {
   'building the Kamailio module http_async_client, which Debian leaves out': [
     'dpkg-dev',
     'gcc',
+    'libc6-dev',
     'make',
+    'pkg-config',
     'flex',
     'bison',
     'libevent-dev',
