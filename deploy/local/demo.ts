@@ -53,7 +53,8 @@ function whatToLookAt(running: Mesh): void {
   const state = running.service('state-1').ready;
   console.log(`
 callmesh is up.
-  place a call       sipp -sn uac 127.0.0.1:${running.edge.sipPort} -i 127.0.2.1 -s +4930100100 -m 1 -d 3000
+  place a call       sipp -sf test/sip/scenarios/pbx.xml 127.0.0.1:${running.edge.sipPort} -i 127.0.2.1 -s +4930100100 -m 1 -d 3000
+                     (sipp is in Debian's package sip-tester)
   policy's API       http://${policy.api}/docs
   policy's health    http://${policy.http}/health
   node table (gRPC)  ${state.grpc}  callmesh.state.v1.StateService/ListNodes, with reflection; token ${running.token}

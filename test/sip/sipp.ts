@@ -30,7 +30,16 @@ export async function sipp(options: SippOptions): Promise<SippResult> {
     `${options.to.address}:${options.to.port}`,
     ...['-sf', join(import.meta.dirname, 'scenarios/pbx.xml')],
     ...['-i', options.from, '-p', String(await freePort())],
-    ...['-s', options.number ?? '4930123456', '-r', String(options.rate), '-m', String(options.calls)],
+    ...[
+      '-s',
+      options.number ?? '4930123456',
+      '-r',
+      String(options.rate),
+      '-m',
+      String(options.calls),
+      '-d',
+      '100',
+    ],
     ...['-trace_stat', '-stf', statistics, '-nostdin', '-timeout', '60', '-recv_timeout', '10000'],
   ];
   const child = spawn('sipp', args, { cwd: folder, stdio: 'ignore', env: { ...process.env, TERM: 'dumb' } });
