@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { callsInto, demoSpec } from './demo/scenario.ts';
 import { callTable, nodeTable } from './demo/tables.ts';
+import { freeswitchBinary } from './src/freeswitch.ts';
 import { Mesh } from './src/mesh.ts';
 import { ROOT } from './src/paths.ts';
 import { Steps } from './src/progress.ts';
 import { installSystem } from './src/system.ts';
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
+const freeswitch = freeswitchBinary();
 const dir = join(ROOT, '.state', 'demo');
 const steps = new Steps(7);
 let mesh: Mesh | undefined;
@@ -36,7 +38,9 @@ async function run(): Promise<boolean> {
   steps.next('what Debian has to bring');
   await installSystem(steps.detail);
   rmSync(dir, { recursive: true, force: true });
-  mesh = await Mesh.start({ ...demoSpec, dir, progress: (what) => steps.next(what) });
+  const server = freeswitch ? 'freeswitch' : 'standin';
+  const nodes = demoSpec.nodes.map((node) => ({ ...node, server }) as const);
+  mesh = await Mesh.start({ ...demoSpec, nodes, dir, progress: (what) => steps.next(what) });
   if (interrupted) return false;
   steps.next('20 calls from two PBXs through Kamailio');
   const calls = await callsInto(mesh);
@@ -44,7 +48,11 @@ async function run(): Promise<boolean> {
   console.log(`\n${callTable(calls)}\n\n${nodeTable(await mesh.table())}\n`);
   const completed = calls.filter((call) => call.ok).length;
   console.log(`${completed} of ${calls.length} calls completed on a node of their tenant's group`);
-  console.log('nodes are stand-ins (test/standin): they speak SIP and ESL as FreeSWITCH does');
+  console.log(
+    freeswitch
+      ? `nodes are real FreeSWITCH servers (${freeswitch}) with the configuration in freeswitch/fs-media`
+      : 'nodes are stand-ins (test/standin): they speak SIP and ESL as FreeSWITCH does',
+  );
   return completed === calls.length;
 }
 

@@ -1,15 +1,11 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
-import { freePort, listening, Process } from '@callmesh/local';
+import { join } from 'node:path';
+import { freePort, freeswitchApi, freeswitchBinary, listening, Process } from '@callmesh/local';
 import { describe, it } from 'vitest';
 import { agentRules, type Server } from '../node-agent/rules.ts';
 import type { Stage } from '../node-agent/stage.ts';
-import { freeswitchBinary } from './binary.ts';
 import { writeMinimal } from './minimal.ts';
 
-const run = promisify(execFile);
 const binary = freeswitchBinary();
 
 async function freeswitch(stage: Stage, program: string): Promise<Server> {
@@ -35,24 +31,14 @@ async function freeswitch(stage: Stage, program: string): Promise<Server> {
     ready: () => listening(eslPort),
   });
   await stage.run(process);
-  const cli = (command: string) =>
-    run(join(dirname(program), 'fs_cli'), [
-      '-H',
-      '127.0.0.1',
-      '-P',
-      String(eslPort),
-      '-p',
-      eslPassword,
-      '-x',
-      command,
-    ]);
+  const esl = { port: eslPort, password: eslPassword };
   return {
     process,
     sip: `127.0.0.1:${sipPort}`,
-    esl: { port: eslPort, password: eslPassword },
+    esl,
     answering: '1000',
     bridge: async (to) => ({ number: `bridge-${to.split(':')[1]}`, undo: async () => {} }),
-    pause: async (paused) => void (await cli(`fsctl ${paused ? 'pause' : 'resume'} inbound`)),
+    pause: async (paused) => void (await freeswitchApi(esl, `fsctl ${paused ? 'pause' : 'resume'} inbound`)),
   };
 }
 

@@ -1,3 +1,4 @@
+export { freeswitchApi, freeswitchBinary, freeswitchNode } from './freeswitch.ts';
 export { type Edge, type EdgeSpec, kamailioEdge } from './kamailio.ts';
 export { Mesh, type MeshNode, type MeshSpec, type NodeSpec } from './mesh.ts';
 export { ROOT } from './paths.ts';

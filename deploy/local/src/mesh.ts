@@ -6,6 +6,7 @@ import { type NodeState, NodeStatus, StateServiceClient } from '@callmesh/proto/
 import { TenantRegistryServiceClient } from '@callmesh/proto/tenant';
 import { call, grpcClient, type RoleName } from '@callmesh/runtime';
 import type { Client } from '@grpc/grpc-js';
+import { type EventSocket, freeswitchNode } from './freeswitch.ts';
 import { type Edge, kamailioEdge } from './kamailio.ts';
 import { ROOT } from './paths.ts';
 import { freePort } from './ports.ts';
@@ -21,6 +22,8 @@ export interface NodeSpec {
   readonly max?: number;
   readonly zone?: string;
   readonly weight?: number;
+  /** What carries the calls; a stand-in unless told. */
+  readonly server?: 'standin' | 'freeswitch';
   /** Settings of the stand-in, see test/standin/node/settings.ts. */
   readonly set?: Record<string, string | number | boolean>;
 }
@@ -41,13 +44,14 @@ export interface MeshSpec {
   readonly progress?: (what: string) => void;
 }
 
-/** A node of the mesh: the server (a stand-in) and the agent beside it. */
+/** A node of the mesh: the server and the agent beside it. */
 export interface MeshNode {
   readonly spec: NodeSpec;
   readonly server: Process;
   readonly agent: Process;
   /** "127.0.0.1:port" it takes SIP at. */
   readonly sip: string;
+  readonly esl: EventSocket;
 }
 
 /** A leg on a stand-in; headers are FreeSWITCH's variables sip_h_<name>. */
@@ -211,35 +215,42 @@ export class Mesh {
   }
 
   async #startNode(spec: NodeSpec): Promise<void> {
-    const password = `esl-${this.token}`;
+    const { id, role, group, max = 0 } = spec;
+    // Fixed ports: a node that is restarted is found where it was.
+    const sip = `127.0.0.1:${await freePort()}`;
+    const esl = { port: await freePort(), password: `esl-${this.token}` };
     const server = await this.#run(
-      new Process({
-        name: spec.id,
-        command: process.execPath,
-        args: [
-          ...[join(ROOT, 'test/standin/standin.mjs'), '--id', spec.id, '--password', password],
-          // Fixed ports: a node that is restarted is found where it was.
-          ...['--sip', `127.0.0.1:${await freePort()}`, '--esl', `127.0.0.1:${await freePort()}`],
-          ...['--control', '127.0.0.1:0', '--max', String(spec.max ?? 0), '--heartbeat', '2'],
-          ...Object.entries(spec.set ?? {}).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
-        ],
-        log: join(this.dir, `${spec.id}.log`),
-      }),
+      spec.server === 'freeswitch'
+        ? freeswitchNode({ id, role, dir: join(this.dir, id), sip, esl, max })
+        : this.#standin(spec, sip, esl),
     );
-    const [host, port] = server.ready.esl!.split(':');
-    const agent = await this.#startService('node-agent', `${spec.id}-agent`, {
+    const agent = await this.#startService('node-agent', `${id}-agent`, {
       node: {
-        id: spec.id,
-        role: spec.role,
-        group: spec.group,
-        sip_uri: `sip:${server.ready.sip};transport=udp`,
-        max_sessions: spec.max ?? 0,
+        id,
+        role,
+        group,
+        sip_uri: `sip:${sip};transport=udp`,
+        max_sessions: max,
         ...(spec.zone && { zone: spec.zone }),
         ...(spec.weight && { weight: spec.weight }),
       },
-      backend: { kind: 'freeswitch', esl: { host, port: Number(port), password } },
+      backend: { kind: 'freeswitch', esl: { host: '127.0.0.1', ...esl } },
     });
-    this.nodes.set(spec.id, { spec, server, agent, sip: server.ready.sip! });
+    this.nodes.set(id, { spec, server, agent, sip, esl });
+  }
+
+  #standin(spec: NodeSpec, sip: string, esl: EventSocket): Process {
+    return new Process({
+      name: spec.id,
+      command: process.execPath,
+      args: [
+        ...[join(ROOT, 'test/standin/standin.mjs'), '--id', spec.id, '--password', esl.password],
+        ...['--sip', sip, '--esl', `127.0.0.1:${esl.port}`],
+        ...['--control', '127.0.0.1:0', '--max', String(spec.max ?? 0), '--heartbeat', '2'],
+        ...Object.entries(spec.set ?? {}).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
+      ],
+      log: join(this.dir, `${spec.id}.log`),
+    });
   }
 
   async #startEdge(): Promise<void> {

@@ -10,10 +10,16 @@ const SLOTS = 5;
 const RTP_FIRST = FIRST + SLOTS * SPAN;
 const RTP_SPAN = 500;
 
+/** Above the ephemeral range: media of the FreeSWITCH nodes, a range for each, since they too share silently. */
+const NODE_RTP_FIRST = 61_000;
+const NODE_RTP_SPAN = 150;
+const NODE_RTP_RANGES = 6;
+
 /** Test workers draw from ranges of their own: none sees a port as free that another is about to take. */
 const slot = Number(process.env.VITEST_POOL_ID ?? 0) % SLOTS;
 const base = FIRST + slot * SPAN;
 let next = Math.floor(Math.random() * SPAN);
+let nextNode = 0;
 
 function canBindTcp(port: number): Promise<boolean> {
   return new Promise((resolve) => {
@@ -44,4 +50,11 @@ export async function freePort(): Promise<number> {
 export function rtpPorts(): [low: number, high: number] {
   const low = RTP_FIRST + slot * RTP_SPAN;
   return [low, low + RTP_SPAN - 1];
+}
+
+/** First and last port for RTP of one more node; the seventh gets the first one's again. */
+export function nodeRtpPorts(): [low: number, high: number] {
+  const range = slot * NODE_RTP_RANGES + (nextNode++ % NODE_RTP_RANGES);
+  const low = NODE_RTP_FIRST + range * NODE_RTP_SPAN;
+  return [low, low + NODE_RTP_SPAN - 2];
 }

@@ -13,7 +13,7 @@ export interface Server {
 }
 
 /** Resolves when something listens on the port. */
-export async function listening(port: number): Promise<void> {
+export async function listening(port: number, ms?: number): Promise<void> {
   await eventually(
     () =>
       new Promise<boolean>((resolve) => {
@@ -24,6 +24,7 @@ export async function listening(port: number): Promise<void> {
         socket.once('error', () => resolve(false));
       }),
     `port ${port} accepts connections`,
+    ms,
   );
 }
 
