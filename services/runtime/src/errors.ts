@@ -45,6 +45,13 @@ export const catalogue = {
     'Destination Forbidden',
     'the tenant may not call this destination',
   ),
+  tenant_forbidden: entry(
+    status.PERMISSION_DENIED,
+    403,
+    403,
+    'Forbidden',
+    'the caller may not act for this tenant',
+  ),
   limit_calls: entry(
     status.RESOURCE_EXHAUSTED,
     429,
@@ -97,6 +104,13 @@ export const catalogue = {
     503,
     'Service Unavailable',
     'a part this needs does not answer',
+  ),
+  outcome_unknown: entry(
+    status.UNKNOWN,
+    502,
+    500,
+    'Server Internal Error',
+    'it was handed on, and nobody said what came of it: look before asking again',
   ),
   deadline: entry(status.DEADLINE_EXCEEDED, 504, 504, 'Server Time-out', 'it took longer than the deadline'),
   internal: entry(status.INTERNAL, 500, 500, 'Server Internal Error', 'a fault of callmesh; the log has it'),

@@ -1,4 +1,4 @@
-import type { CallEvent } from '@callmesh/proto/call';
+import { CallEvent } from '@callmesh/proto/call';
 import { NodeRole } from '@callmesh/proto/node';
 import { FunctionMessage } from '@callmesh/proto/tenant';
 import { Calls } from '../src/domain/calls.ts';
@@ -61,7 +61,7 @@ export function legEvent(
   life: Life = session,
   more: Partial<CallEvent> = {},
 ): CallEvent {
-  return {
+  return CallEvent.fromPartial({
     event,
     tenantId: session.tenantId,
     sessionId: session.sessionId,
@@ -78,7 +78,7 @@ export function legEvent(
     hangupCause: '',
     otherLegUuid: '',
     ...more,
-  };
+  });
 }
 
 /** Polls until `check` returns something else than undefined or false. */

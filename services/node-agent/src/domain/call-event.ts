@@ -1,4 +1,4 @@
-import type { CallEvent } from '@callmesh/proto/call';
+import { CallEvent } from '@callmesh/proto/call';
 import type { Node } from '@callmesh/proto/node';
 import type { Fields } from './fields.ts';
 import type { LegEvent } from './leg-table.ts';
@@ -8,7 +8,7 @@ const UNKNOWN_CAUSE = 'NORMAL_UNSPECIFIED';
 
 /** The call event of something that happened to a leg; `fields` is what FreeSWITCH said, or what showed it. */
 export function callEventOf({ event, leg }: LegEvent, fields: Fields, node: Node, now: number): CallEvent {
-  return {
+  return CallEvent.fromPartial({
     event,
     tenantId: leg.tenantId,
     sessionId: leg.sessionId,
@@ -24,7 +24,7 @@ export function callEventOf({ event, leg }: LegEvent, fields: Fields, node: Node
     callee: leg.callee,
     hangupCause: event === 'hangup' ? (fields.get('Hangup-Cause') ?? UNKNOWN_CAUSE) : '',
     otherLegUuid: event === 'bridged' ? otherLeg(fields, leg.uuid) : '',
-  };
+  });
 }
 
 /** FreeSWITCH's own time of the event, as milliseconds. */

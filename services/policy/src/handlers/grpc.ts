@@ -29,6 +29,12 @@ export function policyService(mesh: Mesh, router: Pick<SessionRouter, 'route'>):
       if (!request) throw fail('invalid_argument', 'expected a request to explain', { field: 'request' });
       return explain(mesh, requestFrom(request));
     }),
+    resolveDestination: unaryHandler(() => {
+      throw fail('unavailable', 'not built yet');
+    }),
+    explainNumber: unaryHandler(() => {
+      throw fail('unavailable', 'not built yet');
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
 export { type Assigned, publishAssigned, subscribeAssigned } from './assigned.ts';
 export { type CallConsumer, CallPublisher, consumeCall } from './call.ts';
+export { sendCommand, serveCommands } from './command.ts';
 export { publishLoad, subscribeLoad } from './load.ts';
 export { publishNode, subscribeNode } from './node.ts';
 export { publishSession, subscribeSession } from './session.ts';

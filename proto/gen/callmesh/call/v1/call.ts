@@ -19,8 +19,13 @@ export const protobufFileName = "callmesh/call/v1/call.proto";
  */
 export interface CallEvent {
   /**
-   * One of created, ringing, answered, bridged, held, dtmf, recorded, hangup:
-   * the last token of the subject.
+   * The last token of the subject, one of
+   * created, ringing, answered, hangup: the leg's life;
+   * bridged, unbridged: connected to another leg;
+   * held, unheld: by the far end or by command;
+   * dtmf: a digit came from the far end;
+   * recording, recorded: a recording began, ended;
+   * joined, left: a conference room.
    */
   event: string;
   /** Whose call it is; empty when the leg carries no X-Callmesh-Tenant. */
@@ -56,6 +61,102 @@ export interface CallEvent {
   hangupCause: string;
   /** At bridged: the other leg's UUID. */
   otherLegUuid: string;
+  /** At created: function of the session (X-Callmesh-Function); empty when unknown. */
+  function: string;
+  /** Agent at the far end of the leg, "<username>@<tenant domain>"; empty when none. */
+  agentId: string;
+  /** Trunk the leg came or left by; empty when none or unknown. */
+  trunkId: string;
+  /** Grows by one with each event of this leg in one life of its agent. */
+  ordinal: number;
+  /**
+   * True when the agent found out by comparing lists, not by an event: after its own
+   * restart it may tell once more that a leg was created.
+   */
+  reconciled: boolean;
+  /** At dtmf: one of 0-9 A-D * #. */
+  digit: string;
+  /** At dtmf: how long it was pressed, milliseconds. */
+  digitMs: number;
+  /**
+   * At dtmf: how it came: "rtp" (RFC 4733), "info" (SIP INFO), "inband", or
+   * "unknown".
+   */
+  digitSource: string;
+  /** At recording and recorded: path below the node's recordings folder. */
+  recording: string;
+  /** At recorded: how much was recorded, milliseconds. */
+  recordingMs: number;
+  /** At joined and left: the room, without its tenant. */
+  room: string;
+  /** At hangup: the leg as a whole. */
+  summary: LegSummary | undefined;
+}
+
+/**
+ * LegSummary is all of one leg, told when it has ended. Times are FreeSWITCH's; one
+ * that never came is absent.
+ */
+export interface LegSummary {
+  /** When the INVITE came or was made. */
+  createdAt:
+    | Date
+    | undefined;
+  /** When it first rang or had early media. */
+  progressAt:
+    | Date
+    | undefined;
+  /** When it was answered. */
+  answeredAt:
+    | Date
+    | undefined;
+  /** When it was first connected to another leg. */
+  bridgedAt:
+    | Date
+    | undefined;
+  /** When it ended. */
+  endedAt:
+    | Date
+    | undefined;
+  /**
+   * Who ended it: "far" (BYE, CANCEL or a refusal came from the other end), "near"
+   * (we sent it), or empty when unknown.
+   */
+  endedBy: string;
+  /** Last SIP status of the leg, 0 when there was none. */
+  sipStatus: number;
+  /** ITU-T Q.850 cause, 0-127. */
+  q850Cause: number;
+  /** Codec received, e.g. "PCMA"; empty when there was no media. */
+  readCodec: string;
+  /** Codec sent. */
+  writeCodec: string;
+  /** Quality of what was received; absent when no packet was. */
+  quality:
+    | MediaQuality
+    | undefined;
+  /** The last leg it was connected to; empty when never. */
+  lastBridgeUuid: string;
+  /** True when it was transferred away at least once. */
+  transferred: boolean;
+  /** IP address the far end's SIP came from. */
+  farAddress: string;
+}
+
+/** MediaQuality is how the far end was heard. */
+export interface MediaQuality {
+  /** Mean opinion score as FreeSWITCH estimates it, 1.0-4.5. */
+  mos: number;
+  /** FreeSWITCH's quality percentage, 0-100. */
+  qualityPercent: number;
+  /** Largest jitter variance seen, milliseconds squared, as FreeSWITCH tells it. */
+  jitterMaxVariance: number;
+  /** Packets with media received. */
+  packets: number;
+  /** Packets that were missing or too late. */
+  lost: number;
+  /** Packets sent. */
+  packetsSent: number;
 }
 
 function createBaseCallEvent(): CallEvent {
@@ -75,6 +176,18 @@ function createBaseCallEvent(): CallEvent {
     callee: "",
     hangupCause: "",
     otherLegUuid: "",
+    function: "",
+    agentId: "",
+    trunkId: "",
+    ordinal: 0,
+    reconciled: false,
+    digit: "",
+    digitMs: 0,
+    digitSource: "",
+    recording: "",
+    recordingMs: 0,
+    room: "",
+    summary: undefined,
   };
 }
 
@@ -124,6 +237,42 @@ export const CallEvent: MessageFns<CallEvent> = {
     }
     if (message.otherLegUuid !== "") {
       writer.uint32(122).string(message.otherLegUuid);
+    }
+    if (message.function !== "") {
+      writer.uint32(130).string(message.function);
+    }
+    if (message.agentId !== "") {
+      writer.uint32(138).string(message.agentId);
+    }
+    if (message.trunkId !== "") {
+      writer.uint32(146).string(message.trunkId);
+    }
+    if (message.ordinal !== 0) {
+      writer.uint32(152).uint32(message.ordinal);
+    }
+    if (message.reconciled !== false) {
+      writer.uint32(160).bool(message.reconciled);
+    }
+    if (message.digit !== "") {
+      writer.uint32(170).string(message.digit);
+    }
+    if (message.digitMs !== 0) {
+      writer.uint32(176).uint32(message.digitMs);
+    }
+    if (message.digitSource !== "") {
+      writer.uint32(186).string(message.digitSource);
+    }
+    if (message.recording !== "") {
+      writer.uint32(194).string(message.recording);
+    }
+    if (message.recordingMs !== 0) {
+      writer.uint32(200).uint32(message.recordingMs);
+    }
+    if (message.room !== "") {
+      writer.uint32(210).string(message.room);
+    }
+    if (message.summary !== undefined) {
+      LegSummary.encode(message.summary, writer.uint32(218).fork()).join();
     }
     return writer;
   },
@@ -261,6 +410,102 @@ export const CallEvent: MessageFns<CallEvent> = {
             message.otherLegUuid = reader.string();
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.function = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.agentId = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.trunkId = reader.string();
+            continue;
+          }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.ordinal = reader.uint32();
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.reconciled = reader.bool();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.digit = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.digitMs = reader.uint32();
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.digitSource = reader.string();
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.recording = reader.string();
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.recordingMs = reader.uint32();
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.room = reader.string();
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.summary = LegSummary.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -322,6 +567,38 @@ export const CallEvent: MessageFns<CallEvent> = {
         : isSet(object.other_leg_uuid)
         ? globalThis.String(object.other_leg_uuid)
         : "",
+      function: isSet(object.function) ? globalThis.String(object.function) : "",
+      agentId: isSet(object.agentId)
+        ? globalThis.String(object.agentId)
+        : isSet(object.agent_id)
+        ? globalThis.String(object.agent_id)
+        : "",
+      trunkId: isSet(object.trunkId)
+        ? globalThis.String(object.trunkId)
+        : isSet(object.trunk_id)
+        ? globalThis.String(object.trunk_id)
+        : "",
+      ordinal: isSet(object.ordinal) ? globalThis.Number(object.ordinal) : 0,
+      reconciled: isSet(object.reconciled) ? globalThis.Boolean(object.reconciled) : false,
+      digit: isSet(object.digit) ? globalThis.String(object.digit) : "",
+      digitMs: isSet(object.digitMs)
+        ? globalThis.Number(object.digitMs)
+        : isSet(object.digit_ms)
+        ? globalThis.Number(object.digit_ms)
+        : 0,
+      digitSource: isSet(object.digitSource)
+        ? globalThis.String(object.digitSource)
+        : isSet(object.digit_source)
+        ? globalThis.String(object.digit_source)
+        : "",
+      recording: isSet(object.recording) ? globalThis.String(object.recording) : "",
+      recordingMs: isSet(object.recordingMs)
+        ? globalThis.Number(object.recordingMs)
+        : isSet(object.recording_ms)
+        ? globalThis.Number(object.recording_ms)
+        : 0,
+      room: isSet(object.room) ? globalThis.String(object.room) : "",
+      summary: isSet(object.summary) ? LegSummary.fromJSON(object.summary) : undefined,
     };
   },
 
@@ -372,6 +649,42 @@ export const CallEvent: MessageFns<CallEvent> = {
     if (message.otherLegUuid !== "") {
       obj.otherLegUuid = message.otherLegUuid;
     }
+    if (message.function !== "") {
+      obj.function = message.function;
+    }
+    if (message.agentId !== "") {
+      obj.agentId = message.agentId;
+    }
+    if (message.trunkId !== "") {
+      obj.trunkId = message.trunkId;
+    }
+    if (message.ordinal !== 0) {
+      obj.ordinal = Math.round(message.ordinal);
+    }
+    if (message.reconciled !== false) {
+      obj.reconciled = message.reconciled;
+    }
+    if (message.digit !== "") {
+      obj.digit = message.digit;
+    }
+    if (message.digitMs !== 0) {
+      obj.digitMs = Math.round(message.digitMs);
+    }
+    if (message.digitSource !== "") {
+      obj.digitSource = message.digitSource;
+    }
+    if (message.recording !== "") {
+      obj.recording = message.recording;
+    }
+    if (message.recordingMs !== 0) {
+      obj.recordingMs = Math.round(message.recordingMs);
+    }
+    if (message.room !== "") {
+      obj.room = message.room;
+    }
+    if (message.summary !== undefined) {
+      obj.summary = LegSummary.toJSON(message.summary);
+    }
     return obj;
   },
 
@@ -395,9 +708,530 @@ export const CallEvent: MessageFns<CallEvent> = {
     message.callee = object.callee ?? "";
     message.hangupCause = object.hangupCause ?? "";
     message.otherLegUuid = object.otherLegUuid ?? "";
+    message.function = object.function ?? "";
+    message.agentId = object.agentId ?? "";
+    message.trunkId = object.trunkId ?? "";
+    message.ordinal = object.ordinal ?? 0;
+    message.reconciled = object.reconciled ?? false;
+    message.digit = object.digit ?? "";
+    message.digitMs = object.digitMs ?? 0;
+    message.digitSource = object.digitSource ?? "";
+    message.recording = object.recording ?? "";
+    message.recordingMs = object.recordingMs ?? 0;
+    message.room = object.room ?? "";
+    message.summary = (object.summary !== undefined && object.summary !== null)
+      ? LegSummary.fromPartial(object.summary)
+      : undefined;
     return message;
   },
 };
+
+function createBaseLegSummary(): LegSummary {
+  return {
+    createdAt: undefined,
+    progressAt: undefined,
+    answeredAt: undefined,
+    bridgedAt: undefined,
+    endedAt: undefined,
+    endedBy: "",
+    sipStatus: 0,
+    q850Cause: 0,
+    readCodec: "",
+    writeCodec: "",
+    quality: undefined,
+    lastBridgeUuid: "",
+    transferred: false,
+    farAddress: "",
+  };
+}
+
+export const LegSummary: MessageFns<LegSummary> = {
+  encode(message: LegSummary, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(10).fork()).join();
+    }
+    if (message.progressAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.progressAt), writer.uint32(18).fork()).join();
+    }
+    if (message.answeredAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.answeredAt), writer.uint32(26).fork()).join();
+    }
+    if (message.bridgedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.bridgedAt), writer.uint32(34).fork()).join();
+    }
+    if (message.endedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.endedAt), writer.uint32(42).fork()).join();
+    }
+    if (message.endedBy !== "") {
+      writer.uint32(50).string(message.endedBy);
+    }
+    if (message.sipStatus !== 0) {
+      writer.uint32(56).uint32(message.sipStatus);
+    }
+    if (message.q850Cause !== 0) {
+      writer.uint32(64).uint32(message.q850Cause);
+    }
+    if (message.readCodec !== "") {
+      writer.uint32(74).string(message.readCodec);
+    }
+    if (message.writeCodec !== "") {
+      writer.uint32(82).string(message.writeCodec);
+    }
+    if (message.quality !== undefined) {
+      MediaQuality.encode(message.quality, writer.uint32(90).fork()).join();
+    }
+    if (message.lastBridgeUuid !== "") {
+      writer.uint32(98).string(message.lastBridgeUuid);
+    }
+    if (message.transferred !== false) {
+      writer.uint32(104).bool(message.transferred);
+    }
+    if (message.farAddress !== "") {
+      writer.uint32(114).string(message.farAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LegSummary {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLegSummary();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.progressAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.answeredAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.bridgedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.endedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.endedBy = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.sipStatus = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.q850Cause = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.readCodec = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.writeCodec = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.quality = MediaQuality.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.lastBridgeUuid = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.transferred = reader.bool();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.farAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LegSummary {
+    return {
+      createdAt: isSet(object.createdAt)
+        ? fromJsonTimestamp(object.createdAt)
+        : isSet(object.created_at)
+        ? fromJsonTimestamp(object.created_at)
+        : undefined,
+      progressAt: isSet(object.progressAt)
+        ? fromJsonTimestamp(object.progressAt)
+        : isSet(object.progress_at)
+        ? fromJsonTimestamp(object.progress_at)
+        : undefined,
+      answeredAt: isSet(object.answeredAt)
+        ? fromJsonTimestamp(object.answeredAt)
+        : isSet(object.answered_at)
+        ? fromJsonTimestamp(object.answered_at)
+        : undefined,
+      bridgedAt: isSet(object.bridgedAt)
+        ? fromJsonTimestamp(object.bridgedAt)
+        : isSet(object.bridged_at)
+        ? fromJsonTimestamp(object.bridged_at)
+        : undefined,
+      endedAt: isSet(object.endedAt)
+        ? fromJsonTimestamp(object.endedAt)
+        : isSet(object.ended_at)
+        ? fromJsonTimestamp(object.ended_at)
+        : undefined,
+      endedBy: isSet(object.endedBy)
+        ? globalThis.String(object.endedBy)
+        : isSet(object.ended_by)
+        ? globalThis.String(object.ended_by)
+        : "",
+      sipStatus: isSet(object.sipStatus)
+        ? globalThis.Number(object.sipStatus)
+        : isSet(object.sip_status)
+        ? globalThis.Number(object.sip_status)
+        : 0,
+      q850Cause: isSet(object.q850Cause)
+        ? globalThis.Number(object.q850Cause)
+        : isSet(object.q850_cause)
+        ? globalThis.Number(object.q850_cause)
+        : 0,
+      readCodec: isSet(object.readCodec)
+        ? globalThis.String(object.readCodec)
+        : isSet(object.read_codec)
+        ? globalThis.String(object.read_codec)
+        : "",
+      writeCodec: isSet(object.writeCodec)
+        ? globalThis.String(object.writeCodec)
+        : isSet(object.write_codec)
+        ? globalThis.String(object.write_codec)
+        : "",
+      quality: isSet(object.quality) ? MediaQuality.fromJSON(object.quality) : undefined,
+      lastBridgeUuid: isSet(object.lastBridgeUuid)
+        ? globalThis.String(object.lastBridgeUuid)
+        : isSet(object.last_bridge_uuid)
+        ? globalThis.String(object.last_bridge_uuid)
+        : "",
+      transferred: isSet(object.transferred) ? globalThis.Boolean(object.transferred) : false,
+      farAddress: isSet(object.farAddress)
+        ? globalThis.String(object.farAddress)
+        : isSet(object.far_address)
+        ? globalThis.String(object.far_address)
+        : "",
+    };
+  },
+
+  toJSON(message: LegSummary): unknown {
+    const obj: any = {};
+    if (message.createdAt !== undefined) {
+      obj.createdAt = message.createdAt.toISOString();
+    }
+    if (message.progressAt !== undefined) {
+      obj.progressAt = message.progressAt.toISOString();
+    }
+    if (message.answeredAt !== undefined) {
+      obj.answeredAt = message.answeredAt.toISOString();
+    }
+    if (message.bridgedAt !== undefined) {
+      obj.bridgedAt = message.bridgedAt.toISOString();
+    }
+    if (message.endedAt !== undefined) {
+      obj.endedAt = message.endedAt.toISOString();
+    }
+    if (message.endedBy !== "") {
+      obj.endedBy = message.endedBy;
+    }
+    if (message.sipStatus !== 0) {
+      obj.sipStatus = Math.round(message.sipStatus);
+    }
+    if (message.q850Cause !== 0) {
+      obj.q850Cause = Math.round(message.q850Cause);
+    }
+    if (message.readCodec !== "") {
+      obj.readCodec = message.readCodec;
+    }
+    if (message.writeCodec !== "") {
+      obj.writeCodec = message.writeCodec;
+    }
+    if (message.quality !== undefined) {
+      obj.quality = MediaQuality.toJSON(message.quality);
+    }
+    if (message.lastBridgeUuid !== "") {
+      obj.lastBridgeUuid = message.lastBridgeUuid;
+    }
+    if (message.transferred !== false) {
+      obj.transferred = message.transferred;
+    }
+    if (message.farAddress !== "") {
+      obj.farAddress = message.farAddress;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LegSummary>): LegSummary {
+    return LegSummary.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LegSummary>): LegSummary {
+    const message = createBaseLegSummary();
+    message.createdAt = object.createdAt ?? undefined;
+    message.progressAt = object.progressAt ?? undefined;
+    message.answeredAt = object.answeredAt ?? undefined;
+    message.bridgedAt = object.bridgedAt ?? undefined;
+    message.endedAt = object.endedAt ?? undefined;
+    message.endedBy = object.endedBy ?? "";
+    message.sipStatus = object.sipStatus ?? 0;
+    message.q850Cause = object.q850Cause ?? 0;
+    message.readCodec = object.readCodec ?? "";
+    message.writeCodec = object.writeCodec ?? "";
+    message.quality = (object.quality !== undefined && object.quality !== null)
+      ? MediaQuality.fromPartial(object.quality)
+      : undefined;
+    message.lastBridgeUuid = object.lastBridgeUuid ?? "";
+    message.transferred = object.transferred ?? false;
+    message.farAddress = object.farAddress ?? "";
+    return message;
+  },
+};
+
+function createBaseMediaQuality(): MediaQuality {
+  return { mos: 0, qualityPercent: 0, jitterMaxVariance: 0, packets: 0, lost: 0, packetsSent: 0 };
+}
+
+export const MediaQuality: MessageFns<MediaQuality> = {
+  encode(message: MediaQuality, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mos !== 0) {
+      writer.uint32(9).double(message.mos);
+    }
+    if (message.qualityPercent !== 0) {
+      writer.uint32(17).double(message.qualityPercent);
+    }
+    if (message.jitterMaxVariance !== 0) {
+      writer.uint32(25).double(message.jitterMaxVariance);
+    }
+    if (message.packets !== 0) {
+      writer.uint32(32).uint64(message.packets);
+    }
+    if (message.lost !== 0) {
+      writer.uint32(40).uint64(message.lost);
+    }
+    if (message.packetsSent !== 0) {
+      writer.uint32(48).uint64(message.packetsSent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MediaQuality {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMediaQuality();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.mos = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.qualityPercent = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.jitterMaxVariance = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.packets = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lost = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.packetsSent = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MediaQuality {
+    return {
+      mos: isSet(object.mos) ? globalThis.Number(object.mos) : 0,
+      qualityPercent: isSet(object.qualityPercent)
+        ? globalThis.Number(object.qualityPercent)
+        : isSet(object.quality_percent)
+        ? globalThis.Number(object.quality_percent)
+        : 0,
+      jitterMaxVariance: isSet(object.jitterMaxVariance)
+        ? globalThis.Number(object.jitterMaxVariance)
+        : isSet(object.jitter_max_variance)
+        ? globalThis.Number(object.jitter_max_variance)
+        : 0,
+      packets: isSet(object.packets) ? globalThis.Number(object.packets) : 0,
+      lost: isSet(object.lost) ? globalThis.Number(object.lost) : 0,
+      packetsSent: isSet(object.packetsSent)
+        ? globalThis.Number(object.packetsSent)
+        : isSet(object.packets_sent)
+        ? globalThis.Number(object.packets_sent)
+        : 0,
+    };
+  },
+
+  toJSON(message: MediaQuality): unknown {
+    const obj: any = {};
+    if (message.mos !== 0) {
+      obj.mos = floatToJson(message.mos);
+    }
+    if (message.qualityPercent !== 0) {
+      obj.qualityPercent = floatToJson(message.qualityPercent);
+    }
+    if (message.jitterMaxVariance !== 0) {
+      obj.jitterMaxVariance = floatToJson(message.jitterMaxVariance);
+    }
+    if (message.packets !== 0) {
+      obj.packets = Math.round(message.packets);
+    }
+    if (message.lost !== 0) {
+      obj.lost = Math.round(message.lost);
+    }
+    if (message.packetsSent !== 0) {
+      obj.packetsSent = Math.round(message.packetsSent);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MediaQuality>): MediaQuality {
+    return MediaQuality.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MediaQuality>): MediaQuality {
+    const message = createBaseMediaQuality();
+    message.mos = object.mos ?? 0;
+    message.qualityPercent = object.qualityPercent ?? 0;
+    message.jitterMaxVariance = object.jitterMaxVariance ?? 0;
+    message.packets = object.packets ?? 0;
+    message.lost = object.lost ?? 0;
+    message.packetsSent = object.packetsSent ?? 0;
+    return message;
+  },
+};
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 

@@ -18,8 +18,13 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Dial, Play } from "../../call/v1/program.ts";
 import { NodeRole, nodeRoleFromJSON, nodeRoleToJSON, nodeRoleToNumber } from "../../node/v1/node.ts";
 import {
+  Direction,
+  directionFromJSON,
+  directionToJSON,
+  directionToNumber,
   FunctionMessage,
   functionMessageFromJSON,
   functionMessageToJSON,
@@ -29,6 +34,142 @@ import {
 export const protobufPackage = "callmesh.policy.v1";
 
 export const protobufFileName = "callmesh/policy/v1/policy.proto";
+
+/** ResolvedKind is what answers a destination. */
+export const ResolvedKind = {
+  /** RESOLVED_KIND_UNSPECIFIED - Not set. */
+  RESOLVED_KIND_UNSPECIFIED: "RESOLVED_KIND_UNSPECIFIED",
+  /** RESOLVED_KIND_AGENT - One agent; dial, and mailbox if it has one. */
+  RESOLVED_KIND_AGENT: "RESOLVED_KIND_AGENT",
+  /** RESOLVED_KIND_RING_GROUP - Several agents; dial. */
+  RESOLVED_KIND_RING_GROUP: "RESOLVED_KIND_RING_GROUP",
+  /** RESOLVED_KIND_CONFERENCE - A room. */
+  RESOLVED_KIND_CONFERENCE: "RESOLVED_KIND_CONFERENCE",
+  /** RESOLVED_KIND_ANNOUNCEMENT - A sound. */
+  RESOLVED_KIND_ANNOUNCEMENT: "RESOLVED_KIND_ANNOUNCEMENT",
+  /** RESOLVED_KIND_VOICEMAIL - Leaves a message in mailbox. */
+  RESOLVED_KIND_VOICEMAIL: "RESOLVED_KIND_VOICEMAIL",
+  /** RESOLVED_KIND_EXTERNAL - A number outside; dial. */
+  RESOLVED_KIND_EXTERNAL: "RESOLVED_KIND_EXTERNAL",
+  /** RESOLVED_KIND_CONTROL - Parked for the platform's service. */
+  RESOLVED_KIND_CONTROL: "RESOLVED_KIND_CONTROL",
+  /** RESOLVED_KIND_OWN_VOICEMAIL - The caller's own mailbox, to be listened to. */
+  RESOLVED_KIND_OWN_VOICEMAIL: "RESOLVED_KIND_OWN_VOICEMAIL",
+  /** RESOLVED_KIND_ECHO - Echo test. */
+  RESOLVED_KIND_ECHO: "RESOLVED_KIND_ECHO",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type ResolvedKind = typeof ResolvedKind[keyof typeof ResolvedKind];
+
+export namespace ResolvedKind {
+  export type RESOLVED_KIND_UNSPECIFIED = typeof ResolvedKind.RESOLVED_KIND_UNSPECIFIED;
+  export type RESOLVED_KIND_AGENT = typeof ResolvedKind.RESOLVED_KIND_AGENT;
+  export type RESOLVED_KIND_RING_GROUP = typeof ResolvedKind.RESOLVED_KIND_RING_GROUP;
+  export type RESOLVED_KIND_CONFERENCE = typeof ResolvedKind.RESOLVED_KIND_CONFERENCE;
+  export type RESOLVED_KIND_ANNOUNCEMENT = typeof ResolvedKind.RESOLVED_KIND_ANNOUNCEMENT;
+  export type RESOLVED_KIND_VOICEMAIL = typeof ResolvedKind.RESOLVED_KIND_VOICEMAIL;
+  export type RESOLVED_KIND_EXTERNAL = typeof ResolvedKind.RESOLVED_KIND_EXTERNAL;
+  export type RESOLVED_KIND_CONTROL = typeof ResolvedKind.RESOLVED_KIND_CONTROL;
+  export type RESOLVED_KIND_OWN_VOICEMAIL = typeof ResolvedKind.RESOLVED_KIND_OWN_VOICEMAIL;
+  export type RESOLVED_KIND_ECHO = typeof ResolvedKind.RESOLVED_KIND_ECHO;
+  export type UNRECOGNIZED = typeof ResolvedKind.UNRECOGNIZED;
+}
+
+export function resolvedKindFromJSON(object: any): ResolvedKind {
+  switch (object) {
+    case 0:
+    case "RESOLVED_KIND_UNSPECIFIED":
+      return ResolvedKind.RESOLVED_KIND_UNSPECIFIED;
+    case 1:
+    case "RESOLVED_KIND_AGENT":
+      return ResolvedKind.RESOLVED_KIND_AGENT;
+    case 2:
+    case "RESOLVED_KIND_RING_GROUP":
+      return ResolvedKind.RESOLVED_KIND_RING_GROUP;
+    case 3:
+    case "RESOLVED_KIND_CONFERENCE":
+      return ResolvedKind.RESOLVED_KIND_CONFERENCE;
+    case 4:
+    case "RESOLVED_KIND_ANNOUNCEMENT":
+      return ResolvedKind.RESOLVED_KIND_ANNOUNCEMENT;
+    case 5:
+    case "RESOLVED_KIND_VOICEMAIL":
+      return ResolvedKind.RESOLVED_KIND_VOICEMAIL;
+    case 6:
+    case "RESOLVED_KIND_EXTERNAL":
+      return ResolvedKind.RESOLVED_KIND_EXTERNAL;
+    case 7:
+    case "RESOLVED_KIND_CONTROL":
+      return ResolvedKind.RESOLVED_KIND_CONTROL;
+    case 8:
+    case "RESOLVED_KIND_OWN_VOICEMAIL":
+      return ResolvedKind.RESOLVED_KIND_OWN_VOICEMAIL;
+    case 9:
+    case "RESOLVED_KIND_ECHO":
+      return ResolvedKind.RESOLVED_KIND_ECHO;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return ResolvedKind.UNRECOGNIZED;
+  }
+}
+
+export function resolvedKindToJSON(object: ResolvedKind): string {
+  switch (object) {
+    case ResolvedKind.RESOLVED_KIND_UNSPECIFIED:
+      return "RESOLVED_KIND_UNSPECIFIED";
+    case ResolvedKind.RESOLVED_KIND_AGENT:
+      return "RESOLVED_KIND_AGENT";
+    case ResolvedKind.RESOLVED_KIND_RING_GROUP:
+      return "RESOLVED_KIND_RING_GROUP";
+    case ResolvedKind.RESOLVED_KIND_CONFERENCE:
+      return "RESOLVED_KIND_CONFERENCE";
+    case ResolvedKind.RESOLVED_KIND_ANNOUNCEMENT:
+      return "RESOLVED_KIND_ANNOUNCEMENT";
+    case ResolvedKind.RESOLVED_KIND_VOICEMAIL:
+      return "RESOLVED_KIND_VOICEMAIL";
+    case ResolvedKind.RESOLVED_KIND_EXTERNAL:
+      return "RESOLVED_KIND_EXTERNAL";
+    case ResolvedKind.RESOLVED_KIND_CONTROL:
+      return "RESOLVED_KIND_CONTROL";
+    case ResolvedKind.RESOLVED_KIND_OWN_VOICEMAIL:
+      return "RESOLVED_KIND_OWN_VOICEMAIL";
+    case ResolvedKind.RESOLVED_KIND_ECHO:
+      return "RESOLVED_KIND_ECHO";
+    case ResolvedKind.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export function resolvedKindToNumber(object: ResolvedKind): number {
+  switch (object) {
+    case ResolvedKind.RESOLVED_KIND_UNSPECIFIED:
+      return 0;
+    case ResolvedKind.RESOLVED_KIND_AGENT:
+      return 1;
+    case ResolvedKind.RESOLVED_KIND_RING_GROUP:
+      return 2;
+    case ResolvedKind.RESOLVED_KIND_CONFERENCE:
+      return 3;
+    case ResolvedKind.RESOLVED_KIND_ANNOUNCEMENT:
+      return 4;
+    case ResolvedKind.RESOLVED_KIND_VOICEMAIL:
+      return 5;
+    case ResolvedKind.RESOLVED_KIND_EXTERNAL:
+      return 6;
+    case ResolvedKind.RESOLVED_KIND_CONTROL:
+      return 7;
+    case ResolvedKind.RESOLVED_KIND_OWN_VOICEMAIL:
+      return 8;
+    case ResolvedKind.RESOLVED_KIND_ECHO:
+      return 9;
+    case ResolvedKind.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
 
 /** RouteSessionRequest is a new INVITE as an edge or a node saw it. */
 export interface RouteSessionRequest {
@@ -69,6 +210,11 @@ export interface RouteSessionRequest {
    * a media node reaches an agent; unspecified: decided by who asks.
    */
   role: NodeRole;
+  /**
+   * Tenant named by a service of the mesh that places a call for it; empty: decided
+   * by who asks and where it came from.
+   */
+  tenantId: string;
 }
 
 /** Target is one node to try. */
@@ -160,6 +306,117 @@ export interface ExplainResponse {
   role: NodeRole;
 }
 
+/** Dialled is a destination somebody asks for. */
+export interface Dialled {
+  /** How it was said. */
+  target:
+    | //
+    /**
+     * As dialled by a person of the tenant, or the number a call came to: a DID, an
+     * extension, a user name, a room, a service code, or an outside number.
+     */
+    { $case: "user"; value: string }
+    | //
+    /** An agent's user name. */
+    { $case: "agent"; value: string }
+    | //
+    /** E.164 number outside. */
+    { $case: "number"; value: string }
+    | //
+    /** "<trunk id>/<number>". */
+    { $case: "trunk"; value: string }
+    | //
+    /** A conference room. */
+    { $case: "room"; value: string }
+    | undefined;
+}
+
+/** ResolveDestinationRequest asks what a destination is. */
+export interface ResolveDestinationRequest {
+  /** Whose call it is. */
+  tenantId: string;
+  /** Whom it is for. */
+  dialled:
+    | Dialled
+    | undefined;
+  /** Who calls: E.164 number or user, as the leg says. */
+  caller: string;
+  /** Agent that calls, "<username>@<tenant domain>"; empty when none. */
+  callerAgent: string;
+  /** Seconds a party may ring, 1-300; 0 means 30. */
+  timeoutS: number;
+}
+
+/** ResolveDestinationResponse is what it is. */
+export interface ResolveDestinationResponse {
+  /** What answers there; unspecified never. */
+  kind: ResolvedKind;
+  /** Agents, trunks, external numbers: whom to call, with the caller to present. */
+  dial:
+    | Dial
+    | undefined;
+  /** Conference: the room. */
+  room: string;
+  /** Announcement: what to play. */
+  announcement:
+    | Play
+    | undefined;
+  /** Voicemail, and an agent with a mailbox: whose; empty when there is none. */
+  mailbox: string;
+  /** What the destination says its calls are for. */
+  function: FunctionMessage;
+  /** Why, for a person. */
+  reason: string;
+}
+
+/** ExplainNumberRequest is a call through a trunk, or one that looks for a carrier. */
+export interface ExplainNumberRequest {
+  /** Whose. */
+  tenantId: string;
+  /** Only by this trunk; empty: by whichever would be tried (outbound only). */
+  trunkId: string;
+  /** Which way. */
+  direction: Direction;
+  /** Called number, as it is on that side. */
+  called: string;
+  /** Calling number, as it is on that side. */
+  calling: string;
+  /** True when the caller wants to stay unknown (RFC 3323). */
+  anonymous: boolean;
+}
+
+/** ExplainNumberResponse says what would be. */
+export interface ExplainNumberResponse {
+  /** One per trunk that was looked at, in the order they would be tried. */
+  plans: TrunkPlan[];
+  /** Error code when the call would be refused; empty otherwise. */
+  refusedCode: string;
+  /** Why, for a person. */
+  refusedReason: string;
+}
+
+/** TrunkPlan is what one trunk would be given, or would give. */
+export interface TrunkPlan {
+  /** The trunk. */
+  trunkId: string;
+  /** Why it is not tried; empty when it is. */
+  refused: string;
+  /** Called number on the other side. */
+  called: string;
+  /** Id of the rule that made it; empty when none matched. */
+  calledRule: string;
+  /** Calling number on the other side; empty when it is hidden. */
+  calling: string;
+  /** Id of the rule that made it; empty when none matched. */
+  callingRule: string;
+  /** P-Asserted-Identity that is sent (RFC 3325); empty when none is. */
+  assertedIdentity: string;
+  /** Privacy header that is sent (RFC 3323); empty when none is. */
+  privacy: string;
+  /** Causes after which the next trunk is tried. */
+  failoverCauses: string[];
+}
+
 function createBaseRouteSessionRequest(): RouteSessionRequest {
   return {
     edgeId: "",
@@ -179,6 +436,7 @@ function createBaseRouteSessionRequest(): RouteSessionRequest {
     tlsSubject: "",
     userAgent: "",
     role: NodeRole.NODE_ROLE_UNSPECIFIED,
+    tenantId: "",
   };
 }
 
@@ -234,6 +492,9 @@ export const RouteSessionRequest: MessageFns<RouteSessionRequest> = {
     }
     if (message.role !== NodeRole.NODE_ROLE_UNSPECIFIED) {
       writer.uint32(136).int32(nodeRoleToNumber(message.role));
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(146).string(message.tenantId);
     }
     return writer;
   },
@@ -387,6 +648,14 @@ export const RouteSessionRequest: MessageFns<RouteSessionRequest> = {
             message.role = nodeRoleFromJSON(reader.int32());
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -468,6 +737,11 @@ export const RouteSessionRequest: MessageFns<RouteSessionRequest> = {
         ? globalThis.String(object.user_agent)
         : "",
       role: isSet(object.role) ? nodeRoleFromJSON(object.role) : NodeRole.NODE_ROLE_UNSPECIFIED,
+      tenantId: isSet(object.tenantId)
+        ? globalThis.String(object.tenantId)
+        : isSet(object.tenant_id)
+        ? globalThis.String(object.tenant_id)
+        : "",
     };
   },
 
@@ -524,6 +798,9 @@ export const RouteSessionRequest: MessageFns<RouteSessionRequest> = {
     if (message.role !== NodeRole.NODE_ROLE_UNSPECIFIED) {
       obj.role = nodeRoleToJSON(message.role);
     }
+    if (message.tenantId !== "") {
+      obj.tenantId = message.tenantId;
+    }
     return obj;
   },
 
@@ -549,6 +826,7 @@ export const RouteSessionRequest: MessageFns<RouteSessionRequest> = {
     message.tlsSubject = object.tlsSubject ?? "";
     message.userAgent = object.userAgent ?? "";
     message.role = object.role ?? NodeRole.NODE_ROLE_UNSPECIFIED;
+    message.tenantId = object.tenantId ?? "";
     return message;
   },
 };
@@ -1423,6 +1701,994 @@ export const ExplainResponse: MessageFns<ExplainResponse> = {
   },
 };
 
+function createBaseDialled(): Dialled {
+  return { target: undefined };
+}
+
+export const Dialled: MessageFns<Dialled> = {
+  encode(message: Dialled, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.target?.$case) {
+      case "user":
+        writer.uint32(10).string(message.target.value);
+        break;
+      case "agent":
+        writer.uint32(18).string(message.target.value);
+        break;
+      case "number":
+        writer.uint32(26).string(message.target.value);
+        break;
+      case "trunk":
+        writer.uint32(34).string(message.target.value);
+        break;
+      case "room":
+        writer.uint32(42).string(message.target.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Dialled {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDialled();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.target = { $case: "user", value: reader.string() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.target = { $case: "agent", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.target = { $case: "number", value: reader.string() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.target = { $case: "trunk", value: reader.string() };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.target = { $case: "room", value: reader.string() };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Dialled {
+    return {
+      target: isSet(object.user)
+        ? { $case: "user", value: globalThis.String(object.user) }
+        : isSet(object.agent)
+        ? { $case: "agent", value: globalThis.String(object.agent) }
+        : isSet(object.number)
+        ? { $case: "number", value: globalThis.String(object.number) }
+        : isSet(object.trunk)
+        ? { $case: "trunk", value: globalThis.String(object.trunk) }
+        : isSet(object.room)
+        ? { $case: "room", value: globalThis.String(object.room) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: Dialled): unknown {
+    const obj: any = {};
+    if (message.target?.$case === "user") {
+      obj.user = message.target.value;
+    } else if (message.target?.$case === "agent") {
+      obj.agent = message.target.value;
+    } else if (message.target?.$case === "number") {
+      obj.number = message.target.value;
+    } else if (message.target?.$case === "trunk") {
+      obj.trunk = message.target.value;
+    } else if (message.target?.$case === "room") {
+      obj.room = message.target.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Dialled>): Dialled {
+    return Dialled.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Dialled>): Dialled {
+    const message = createBaseDialled();
+    switch (object.target?.$case) {
+      case "user": {
+        if (object.target?.value !== undefined && object.target?.value !== null) {
+          message.target = { $case: "user", value: object.target.value };
+        }
+        break;
+      }
+      case "agent": {
+        if (object.target?.value !== undefined && object.target?.value !== null) {
+          message.target = { $case: "agent", value: object.target.value };
+        }
+        break;
+      }
+      case "number": {
+        if (object.target?.value !== undefined && object.target?.value !== null) {
+          message.target = { $case: "number", value: object.target.value };
+        }
+        break;
+      }
+      case "trunk": {
+        if (object.target?.value !== undefined && object.target?.value !== null) {
+          message.target = { $case: "trunk", value: object.target.value };
+        }
+        break;
+      }
+      case "room": {
+        if (object.target?.value !== undefined && object.target?.value !== null) {
+          message.target = { $case: "room", value: object.target.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseResolveDestinationRequest(): ResolveDestinationRequest {
+  return { tenantId: "", dialled: undefined, caller: "", callerAgent: "", timeoutS: 0 };
+}
+
+export const ResolveDestinationRequest: MessageFns<ResolveDestinationRequest> = {
+  encode(message: ResolveDestinationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.dialled !== undefined) {
+      Dialled.encode(message.dialled, writer.uint32(18).fork()).join();
+    }
+    if (message.caller !== "") {
+      writer.uint32(26).string(message.caller);
+    }
+    if (message.callerAgent !== "") {
+      writer.uint32(34).string(message.callerAgent);
+    }
+    if (message.timeoutS !== 0) {
+      writer.uint32(40).uint32(message.timeoutS);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResolveDestinationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResolveDestinationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.dialled = Dialled.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.caller = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.callerAgent = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.timeoutS = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResolveDestinationRequest {
+    return {
+      tenantId: isSet(object.tenantId)
+        ? globalThis.String(object.tenantId)
+        : isSet(object.tenant_id)
+        ? globalThis.String(object.tenant_id)
+        : "",
+      dialled: isSet(object.dialled) ? Dialled.fromJSON(object.dialled) : undefined,
+      caller: isSet(object.caller) ? globalThis.String(object.caller) : "",
+      callerAgent: isSet(object.callerAgent)
+        ? globalThis.String(object.callerAgent)
+        : isSet(object.caller_agent)
+        ? globalThis.String(object.caller_agent)
+        : "",
+      timeoutS: isSet(object.timeoutS)
+        ? globalThis.Number(object.timeoutS)
+        : isSet(object.timeout_s)
+        ? globalThis.Number(object.timeout_s)
+        : 0,
+    };
+  },
+
+  toJSON(message: ResolveDestinationRequest): unknown {
+    const obj: any = {};
+    if (message.tenantId !== "") {
+      obj.tenantId = message.tenantId;
+    }
+    if (message.dialled !== undefined) {
+      obj.dialled = Dialled.toJSON(message.dialled);
+    }
+    if (message.caller !== "") {
+      obj.caller = message.caller;
+    }
+    if (message.callerAgent !== "") {
+      obj.callerAgent = message.callerAgent;
+    }
+    if (message.timeoutS !== 0) {
+      obj.timeoutS = Math.round(message.timeoutS);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResolveDestinationRequest>): ResolveDestinationRequest {
+    return ResolveDestinationRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResolveDestinationRequest>): ResolveDestinationRequest {
+    const message = createBaseResolveDestinationRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.dialled = (object.dialled !== undefined && object.dialled !== null)
+      ? Dialled.fromPartial(object.dialled)
+      : undefined;
+    message.caller = object.caller ?? "";
+    message.callerAgent = object.callerAgent ?? "";
+    message.timeoutS = object.timeoutS ?? 0;
+    return message;
+  },
+};
+
+function createBaseResolveDestinationResponse(): ResolveDestinationResponse {
+  return {
+    kind: ResolvedKind.RESOLVED_KIND_UNSPECIFIED,
+    dial: undefined,
+    room: "",
+    announcement: undefined,
+    mailbox: "",
+    function: FunctionMessage.FUNCTION_UNSPECIFIED,
+    reason: "",
+  };
+}
+
+export const ResolveDestinationResponse: MessageFns<ResolveDestinationResponse> = {
+  encode(message: ResolveDestinationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== ResolvedKind.RESOLVED_KIND_UNSPECIFIED) {
+      writer.uint32(8).int32(resolvedKindToNumber(message.kind));
+    }
+    if (message.dial !== undefined) {
+      Dial.encode(message.dial, writer.uint32(18).fork()).join();
+    }
+    if (message.room !== "") {
+      writer.uint32(26).string(message.room);
+    }
+    if (message.announcement !== undefined) {
+      Play.encode(message.announcement, writer.uint32(34).fork()).join();
+    }
+    if (message.mailbox !== "") {
+      writer.uint32(42).string(message.mailbox);
+    }
+    if (message.function !== FunctionMessage.FUNCTION_UNSPECIFIED) {
+      writer.uint32(48).int32(functionMessageToNumber(message.function));
+    }
+    if (message.reason !== "") {
+      writer.uint32(58).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResolveDestinationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResolveDestinationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = resolvedKindFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.dial = Dial.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.room = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.announcement = Play.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.mailbox = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.function = functionMessageFromJSON(reader.int32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResolveDestinationResponse {
+    return {
+      kind: isSet(object.kind) ? resolvedKindFromJSON(object.kind) : ResolvedKind.RESOLVED_KIND_UNSPECIFIED,
+      dial: isSet(object.dial) ? Dial.fromJSON(object.dial) : undefined,
+      room: isSet(object.room) ? globalThis.String(object.room) : "",
+      announcement: isSet(object.announcement) ? Play.fromJSON(object.announcement) : undefined,
+      mailbox: isSet(object.mailbox) ? globalThis.String(object.mailbox) : "",
+      function: isSet(object.function)
+        ? functionMessageFromJSON(object.function)
+        : FunctionMessage.FUNCTION_UNSPECIFIED,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: ResolveDestinationResponse): unknown {
+    const obj: any = {};
+    if (message.kind !== ResolvedKind.RESOLVED_KIND_UNSPECIFIED) {
+      obj.kind = resolvedKindToJSON(message.kind);
+    }
+    if (message.dial !== undefined) {
+      obj.dial = Dial.toJSON(message.dial);
+    }
+    if (message.room !== "") {
+      obj.room = message.room;
+    }
+    if (message.announcement !== undefined) {
+      obj.announcement = Play.toJSON(message.announcement);
+    }
+    if (message.mailbox !== "") {
+      obj.mailbox = message.mailbox;
+    }
+    if (message.function !== FunctionMessage.FUNCTION_UNSPECIFIED) {
+      obj.function = functionMessageToJSON(message.function);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResolveDestinationResponse>): ResolveDestinationResponse {
+    return ResolveDestinationResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResolveDestinationResponse>): ResolveDestinationResponse {
+    const message = createBaseResolveDestinationResponse();
+    message.kind = object.kind ?? ResolvedKind.RESOLVED_KIND_UNSPECIFIED;
+    message.dial = (object.dial !== undefined && object.dial !== null) ? Dial.fromPartial(object.dial) : undefined;
+    message.room = object.room ?? "";
+    message.announcement = (object.announcement !== undefined && object.announcement !== null)
+      ? Play.fromPartial(object.announcement)
+      : undefined;
+    message.mailbox = object.mailbox ?? "";
+    message.function = object.function ?? FunctionMessage.FUNCTION_UNSPECIFIED;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseExplainNumberRequest(): ExplainNumberRequest {
+  return {
+    tenantId: "",
+    trunkId: "",
+    direction: Direction.DIRECTION_UNSPECIFIED,
+    called: "",
+    calling: "",
+    anonymous: false,
+  };
+}
+
+export const ExplainNumberRequest: MessageFns<ExplainNumberRequest> = {
+  encode(message: ExplainNumberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.trunkId !== "") {
+      writer.uint32(18).string(message.trunkId);
+    }
+    if (message.direction !== Direction.DIRECTION_UNSPECIFIED) {
+      writer.uint32(24).int32(directionToNumber(message.direction));
+    }
+    if (message.called !== "") {
+      writer.uint32(34).string(message.called);
+    }
+    if (message.calling !== "") {
+      writer.uint32(42).string(message.calling);
+    }
+    if (message.anonymous !== false) {
+      writer.uint32(48).bool(message.anonymous);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainNumberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainNumberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trunkId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.direction = directionFromJSON(reader.int32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.called = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.calling = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.anonymous = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExplainNumberRequest {
+    return {
+      tenantId: isSet(object.tenantId)
+        ? globalThis.String(object.tenantId)
+        : isSet(object.tenant_id)
+        ? globalThis.String(object.tenant_id)
+        : "",
+      trunkId: isSet(object.trunkId)
+        ? globalThis.String(object.trunkId)
+        : isSet(object.trunk_id)
+        ? globalThis.String(object.trunk_id)
+        : "",
+      direction: isSet(object.direction) ? directionFromJSON(object.direction) : Direction.DIRECTION_UNSPECIFIED,
+      called: isSet(object.called) ? globalThis.String(object.called) : "",
+      calling: isSet(object.calling) ? globalThis.String(object.calling) : "",
+      anonymous: isSet(object.anonymous) ? globalThis.Boolean(object.anonymous) : false,
+    };
+  },
+
+  toJSON(message: ExplainNumberRequest): unknown {
+    const obj: any = {};
+    if (message.tenantId !== "") {
+      obj.tenantId = message.tenantId;
+    }
+    if (message.trunkId !== "") {
+      obj.trunkId = message.trunkId;
+    }
+    if (message.direction !== Direction.DIRECTION_UNSPECIFIED) {
+      obj.direction = directionToJSON(message.direction);
+    }
+    if (message.called !== "") {
+      obj.called = message.called;
+    }
+    if (message.calling !== "") {
+      obj.calling = message.calling;
+    }
+    if (message.anonymous !== false) {
+      obj.anonymous = message.anonymous;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExplainNumberRequest>): ExplainNumberRequest {
+    return ExplainNumberRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainNumberRequest>): ExplainNumberRequest {
+    const message = createBaseExplainNumberRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.trunkId = object.trunkId ?? "";
+    message.direction = object.direction ?? Direction.DIRECTION_UNSPECIFIED;
+    message.called = object.called ?? "";
+    message.calling = object.calling ?? "";
+    message.anonymous = object.anonymous ?? false;
+    return message;
+  },
+};
+
+function createBaseExplainNumberResponse(): ExplainNumberResponse {
+  return { plans: [], refusedCode: "", refusedReason: "" };
+}
+
+export const ExplainNumberResponse: MessageFns<ExplainNumberResponse> = {
+  encode(message: ExplainNumberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.plans) {
+      TrunkPlan.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.refusedCode !== "") {
+      writer.uint32(18).string(message.refusedCode);
+    }
+    if (message.refusedReason !== "") {
+      writer.uint32(26).string(message.refusedReason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainNumberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainNumberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.plans.push(TrunkPlan.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.refusedCode = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.refusedReason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExplainNumberResponse {
+    return {
+      plans: globalThis.Array.isArray(object?.plans) ? object.plans.map((e: any) => TrunkPlan.fromJSON(e)) : [],
+      refusedCode: isSet(object.refusedCode)
+        ? globalThis.String(object.refusedCode)
+        : isSet(object.refused_code)
+        ? globalThis.String(object.refused_code)
+        : "",
+      refusedReason: isSet(object.refusedReason)
+        ? globalThis.String(object.refusedReason)
+        : isSet(object.refused_reason)
+        ? globalThis.String(object.refused_reason)
+        : "",
+    };
+  },
+
+  toJSON(message: ExplainNumberResponse): unknown {
+    const obj: any = {};
+    if (message.plans?.length) {
+      obj.plans = message.plans.map((e) => TrunkPlan.toJSON(e));
+    }
+    if (message.refusedCode !== "") {
+      obj.refusedCode = message.refusedCode;
+    }
+    if (message.refusedReason !== "") {
+      obj.refusedReason = message.refusedReason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExplainNumberResponse>): ExplainNumberResponse {
+    return ExplainNumberResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainNumberResponse>): ExplainNumberResponse {
+    const message = createBaseExplainNumberResponse();
+    message.plans = object.plans?.map((e) => TrunkPlan.fromPartial(e)) || [];
+    message.refusedCode = object.refusedCode ?? "";
+    message.refusedReason = object.refusedReason ?? "";
+    return message;
+  },
+};
+
+function createBaseTrunkPlan(): TrunkPlan {
+  return {
+    trunkId: "",
+    refused: "",
+    called: "",
+    calledRule: "",
+    calling: "",
+    callingRule: "",
+    assertedIdentity: "",
+    privacy: "",
+    failoverCauses: [],
+  };
+}
+
+export const TrunkPlan: MessageFns<TrunkPlan> = {
+  encode(message: TrunkPlan, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trunkId !== "") {
+      writer.uint32(10).string(message.trunkId);
+    }
+    if (message.refused !== "") {
+      writer.uint32(18).string(message.refused);
+    }
+    if (message.called !== "") {
+      writer.uint32(26).string(message.called);
+    }
+    if (message.calledRule !== "") {
+      writer.uint32(34).string(message.calledRule);
+    }
+    if (message.calling !== "") {
+      writer.uint32(42).string(message.calling);
+    }
+    if (message.callingRule !== "") {
+      writer.uint32(50).string(message.callingRule);
+    }
+    if (message.assertedIdentity !== "") {
+      writer.uint32(58).string(message.assertedIdentity);
+    }
+    if (message.privacy !== "") {
+      writer.uint32(66).string(message.privacy);
+    }
+    for (const v of message.failoverCauses) {
+      writer.uint32(74).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrunkPlan {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrunkPlan();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.trunkId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.refused = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.called = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.calledRule = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.calling = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.callingRule = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.assertedIdentity = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.privacy = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.failoverCauses.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TrunkPlan {
+    return {
+      trunkId: isSet(object.trunkId)
+        ? globalThis.String(object.trunkId)
+        : isSet(object.trunk_id)
+        ? globalThis.String(object.trunk_id)
+        : "",
+      refused: isSet(object.refused) ? globalThis.String(object.refused) : "",
+      called: isSet(object.called) ? globalThis.String(object.called) : "",
+      calledRule: isSet(object.calledRule)
+        ? globalThis.String(object.calledRule)
+        : isSet(object.called_rule)
+        ? globalThis.String(object.called_rule)
+        : "",
+      calling: isSet(object.calling) ? globalThis.String(object.calling) : "",
+      callingRule: isSet(object.callingRule)
+        ? globalThis.String(object.callingRule)
+        : isSet(object.calling_rule)
+        ? globalThis.String(object.calling_rule)
+        : "",
+      assertedIdentity: isSet(object.assertedIdentity)
+        ? globalThis.String(object.assertedIdentity)
+        : isSet(object.asserted_identity)
+        ? globalThis.String(object.asserted_identity)
+        : "",
+      privacy: isSet(object.privacy) ? globalThis.String(object.privacy) : "",
+      failoverCauses: globalThis.Array.isArray(object?.failoverCauses)
+        ? object.failoverCauses.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.failover_causes)
+        ? object.failover_causes.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: TrunkPlan): unknown {
+    const obj: any = {};
+    if (message.trunkId !== "") {
+      obj.trunkId = message.trunkId;
+    }
+    if (message.refused !== "") {
+      obj.refused = message.refused;
+    }
+    if (message.called !== "") {
+      obj.called = message.called;
+    }
+    if (message.calledRule !== "") {
+      obj.calledRule = message.calledRule;
+    }
+    if (message.calling !== "") {
+      obj.calling = message.calling;
+    }
+    if (message.callingRule !== "") {
+      obj.callingRule = message.callingRule;
+    }
+    if (message.assertedIdentity !== "") {
+      obj.assertedIdentity = message.assertedIdentity;
+    }
+    if (message.privacy !== "") {
+      obj.privacy = message.privacy;
+    }
+    if (message.failoverCauses?.length) {
+      obj.failoverCauses = message.failoverCauses;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TrunkPlan>): TrunkPlan {
+    return TrunkPlan.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TrunkPlan>): TrunkPlan {
+    const message = createBaseTrunkPlan();
+    message.trunkId = object.trunkId ?? "";
+    message.refused = object.refused ?? "";
+    message.called = object.called ?? "";
+    message.calledRule = object.calledRule ?? "";
+    message.calling = object.calling ?? "";
+    message.callingRule = object.callingRule ?? "";
+    message.assertedIdentity = object.assertedIdentity ?? "";
+    message.privacy = object.privacy ?? "";
+    message.failoverCauses = object.failoverCauses?.map((e) => e) || [];
+    return message;
+  },
+};
+
 /**
  * PolicyService chooses nodes, by the same code as the HTTP endpoints that
  * Kamailio asks. A refusal is an error with a callmesh error code in its
@@ -1458,6 +2724,37 @@ export const PolicyServiceService = {
     responseSerialize: (value: ExplainResponse): Buffer => Buffer.from(ExplainResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ExplainResponse => ExplainResponse.decode(value),
   },
+  /**
+   * ResolveDestination says what a dialled number, an agent, or a number at a trunk
+   * is for this tenant, and the ways to it, without binding anything. NOT_FOUND
+   * unknown number or agent, PERMISSION_DENIED destination not allowed,
+   * UNAVAILABLE no node, edge or trunk leads there.
+   */
+  resolveDestination: {
+    path: "/callmesh.policy.v1.PolicyService/ResolveDestination" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResolveDestinationRequest): Buffer =>
+      Buffer.from(ResolveDestinationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResolveDestinationRequest => ResolveDestinationRequest.decode(value),
+    responseSerialize: (value: ResolveDestinationResponse): Buffer =>
+      Buffer.from(ResolveDestinationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ResolveDestinationResponse => ResolveDestinationResponse.decode(value),
+  },
+  /**
+   * ExplainNumber is the dry run of number rules and carrier choice: what each rule
+   * of each trunk makes of a call's numbers, and which carriers it would try.
+   */
+  explainNumber: {
+    path: "/callmesh.policy.v1.PolicyService/ExplainNumber" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ExplainNumberRequest): Buffer => Buffer.from(ExplainNumberRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExplainNumberRequest => ExplainNumberRequest.decode(value),
+    responseSerialize: (value: ExplainNumberResponse): Buffer =>
+      Buffer.from(ExplainNumberResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExplainNumberResponse => ExplainNumberResponse.decode(value),
+  },
 } as const;
 
 export interface PolicyServiceServer extends UntypedServiceImplementation {
@@ -1472,6 +2769,18 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
    * what each was refused for, the loads seen.
    */
   explain: handleUnaryCall<ExplainRequest, ExplainResponse>;
+  /**
+   * ResolveDestination says what a dialled number, an agent, or a number at a trunk
+   * is for this tenant, and the ways to it, without binding anything. NOT_FOUND
+   * unknown number or agent, PERMISSION_DENIED destination not allowed,
+   * UNAVAILABLE no node, edge or trunk leads there.
+   */
+  resolveDestination: handleUnaryCall<ResolveDestinationRequest, ResolveDestinationResponse>;
+  /**
+   * ExplainNumber is the dry run of number rules and carrier choice: what each rule
+   * of each trunk makes of a call's numbers, and which carriers it would try.
+   */
+  explainNumber: handleUnaryCall<ExplainNumberRequest, ExplainNumberResponse>;
 }
 
 export interface PolicyServiceClient extends Client {
@@ -1513,6 +2822,46 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ExplainResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * ResolveDestination says what a dialled number, an agent, or a number at a trunk
+   * is for this tenant, and the ways to it, without binding anything. NOT_FOUND
+   * unknown number or agent, PERMISSION_DENIED destination not allowed,
+   * UNAVAILABLE no node, edge or trunk leads there.
+   */
+  resolveDestination(
+    request: ResolveDestinationRequest,
+    callback: (error: ServiceError | null, response: ResolveDestinationResponse) => void,
+  ): ClientUnaryCall;
+  resolveDestination(
+    request: ResolveDestinationRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ResolveDestinationResponse) => void,
+  ): ClientUnaryCall;
+  resolveDestination(
+    request: ResolveDestinationRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ResolveDestinationResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * ExplainNumber is the dry run of number rules and carrier choice: what each rule
+   * of each trunk makes of a call's numbers, and which carriers it would try.
+   */
+  explainNumber(
+    request: ExplainNumberRequest,
+    callback: (error: ServiceError | null, response: ExplainNumberResponse) => void,
+  ): ClientUnaryCall;
+  explainNumber(
+    request: ExplainNumberRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ExplainNumberResponse) => void,
+  ): ClientUnaryCall;
+  explainNumber(
+    request: ExplainNumberRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ExplainNumberResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -275,7 +275,10 @@ export const DestinationKind = {
   DESTINATION_KIND_UNSPECIFIED: "DESTINATION_KIND_UNSPECIFIED",
   /** DESTINATION_KIND_AGENT - An agent, by id. */
   DESTINATION_KIND_AGENT: "DESTINATION_KIND_AGENT",
-  /** DESTINATION_KIND_RING_GROUP - A list of agent ids separated by commas. */
+  /**
+   * DESTINATION_KIND_RING_GROUP - Agent ids: with "," between them they ring at once, with "|" one after another,
+   * e.g. "a@acme.example,b@acme.example|c@acme.example".
+   */
   DESTINATION_KIND_RING_GROUP: "DESTINATION_KIND_RING_GROUP",
   /** DESTINATION_KIND_CONFERENCE - A conference room of the tenant, by name. */
   DESTINATION_KIND_CONFERENCE: "DESTINATION_KIND_CONFERENCE",
@@ -287,6 +290,11 @@ export const DestinationKind = {
   DESTINATION_KIND_EXTERNAL: "DESTINATION_KIND_EXTERNAL",
   /** DESTINATION_KIND_CONTROL - Parked for the platform's own service to drive. */
   DESTINATION_KIND_CONTROL: "DESTINATION_KIND_CONTROL",
+  /**
+   * DESTINATION_KIND_TRUNK - A number at one of the tenant's trunks, "<trunk id>/<number>", e.g. an extension
+   * of its PBX; without "/<number>" the number that was called.
+   */
+  DESTINATION_KIND_TRUNK: "DESTINATION_KIND_TRUNK",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -301,6 +309,7 @@ export namespace DestinationKind {
   export type DESTINATION_KIND_VOICEMAIL = typeof DestinationKind.DESTINATION_KIND_VOICEMAIL;
   export type DESTINATION_KIND_EXTERNAL = typeof DestinationKind.DESTINATION_KIND_EXTERNAL;
   export type DESTINATION_KIND_CONTROL = typeof DestinationKind.DESTINATION_KIND_CONTROL;
+  export type DESTINATION_KIND_TRUNK = typeof DestinationKind.DESTINATION_KIND_TRUNK;
   export type UNRECOGNIZED = typeof DestinationKind.UNRECOGNIZED;
 }
 
@@ -330,6 +339,9 @@ export function destinationKindFromJSON(object: any): DestinationKind {
     case 7:
     case "DESTINATION_KIND_CONTROL":
       return DestinationKind.DESTINATION_KIND_CONTROL;
+    case 8:
+    case "DESTINATION_KIND_TRUNK":
+      return DestinationKind.DESTINATION_KIND_TRUNK;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -355,6 +367,8 @@ export function destinationKindToJSON(object: DestinationKind): string {
       return "DESTINATION_KIND_EXTERNAL";
     case DestinationKind.DESTINATION_KIND_CONTROL:
       return "DESTINATION_KIND_CONTROL";
+    case DestinationKind.DESTINATION_KIND_TRUNK:
+      return "DESTINATION_KIND_TRUNK";
     case DestinationKind.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -379,6 +393,8 @@ export function destinationKindToNumber(object: DestinationKind): number {
       return 6;
     case DestinationKind.DESTINATION_KIND_CONTROL:
       return 7;
+    case DestinationKind.DESTINATION_KIND_TRUNK:
+      return 8;
     case DestinationKind.UNRECOGNIZED:
     default:
       return -1;
@@ -603,6 +619,148 @@ export function mediaAnchorToNumber(object: MediaAnchor): number {
   }
 }
 
+/** CallerPolicy says which calling numbers a trunk may be given. */
+export const CallerPolicy = {
+  /** CALLER_POLICY_UNSPECIFIED - Not set: same as own. */
+  CALLER_POLICY_UNSPECIFIED: "CALLER_POLICY_UNSPECIFIED",
+  /** CALLER_POLICY_OWN - The tenant's own numbers; anything else becomes the trunk's caller_number. */
+  CALLER_POLICY_OWN: "CALLER_POLICY_OWN",
+  /** CALLER_POLICY_ANY - Any number; for carriers that screen themselves. */
+  CALLER_POLICY_ANY: "CALLER_POLICY_ANY",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type CallerPolicy = typeof CallerPolicy[keyof typeof CallerPolicy];
+
+export namespace CallerPolicy {
+  export type CALLER_POLICY_UNSPECIFIED = typeof CallerPolicy.CALLER_POLICY_UNSPECIFIED;
+  export type CALLER_POLICY_OWN = typeof CallerPolicy.CALLER_POLICY_OWN;
+  export type CALLER_POLICY_ANY = typeof CallerPolicy.CALLER_POLICY_ANY;
+  export type UNRECOGNIZED = typeof CallerPolicy.UNRECOGNIZED;
+}
+
+export function callerPolicyFromJSON(object: any): CallerPolicy {
+  switch (object) {
+    case 0:
+    case "CALLER_POLICY_UNSPECIFIED":
+      return CallerPolicy.CALLER_POLICY_UNSPECIFIED;
+    case 1:
+    case "CALLER_POLICY_OWN":
+      return CallerPolicy.CALLER_POLICY_OWN;
+    case 2:
+    case "CALLER_POLICY_ANY":
+      return CallerPolicy.CALLER_POLICY_ANY;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return CallerPolicy.UNRECOGNIZED;
+  }
+}
+
+export function callerPolicyToJSON(object: CallerPolicy): string {
+  switch (object) {
+    case CallerPolicy.CALLER_POLICY_UNSPECIFIED:
+      return "CALLER_POLICY_UNSPECIFIED";
+    case CallerPolicy.CALLER_POLICY_OWN:
+      return "CALLER_POLICY_OWN";
+    case CallerPolicy.CALLER_POLICY_ANY:
+      return "CALLER_POLICY_ANY";
+    case CallerPolicy.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export function callerPolicyToNumber(object: CallerPolicy): number {
+  switch (object) {
+    case CallerPolicy.CALLER_POLICY_UNSPECIFIED:
+      return 0;
+    case CallerPolicy.CALLER_POLICY_OWN:
+      return 1;
+    case CallerPolicy.CALLER_POLICY_ANY:
+      return 2;
+    case CallerPolicy.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
+/** IdentityHeader says how an identity is asserted. */
+export const IdentityHeader = {
+  /** IDENTITY_HEADER_UNSPECIFIED - Not set: same as p-asserted-identity. */
+  IDENTITY_HEADER_UNSPECIFIED: "IDENTITY_HEADER_UNSPECIFIED",
+  /** IDENTITY_HEADER_P_ASSERTED_IDENTITY - P-Asserted-Identity (RFC 3325). */
+  IDENTITY_HEADER_P_ASSERTED_IDENTITY: "IDENTITY_HEADER_P_ASSERTED_IDENTITY",
+  /** IDENTITY_HEADER_REMOTE_PARTY_ID - Remote-Party-ID (draft-ietf-sip-privacy-04), for old carriers. */
+  IDENTITY_HEADER_REMOTE_PARTY_ID: "IDENTITY_HEADER_REMOTE_PARTY_ID",
+  /** IDENTITY_HEADER_NONE - None. */
+  IDENTITY_HEADER_NONE: "IDENTITY_HEADER_NONE",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type IdentityHeader = typeof IdentityHeader[keyof typeof IdentityHeader];
+
+export namespace IdentityHeader {
+  export type IDENTITY_HEADER_UNSPECIFIED = typeof IdentityHeader.IDENTITY_HEADER_UNSPECIFIED;
+  export type IDENTITY_HEADER_P_ASSERTED_IDENTITY = typeof IdentityHeader.IDENTITY_HEADER_P_ASSERTED_IDENTITY;
+  export type IDENTITY_HEADER_REMOTE_PARTY_ID = typeof IdentityHeader.IDENTITY_HEADER_REMOTE_PARTY_ID;
+  export type IDENTITY_HEADER_NONE = typeof IdentityHeader.IDENTITY_HEADER_NONE;
+  export type UNRECOGNIZED = typeof IdentityHeader.UNRECOGNIZED;
+}
+
+export function identityHeaderFromJSON(object: any): IdentityHeader {
+  switch (object) {
+    case 0:
+    case "IDENTITY_HEADER_UNSPECIFIED":
+      return IdentityHeader.IDENTITY_HEADER_UNSPECIFIED;
+    case 1:
+    case "IDENTITY_HEADER_P_ASSERTED_IDENTITY":
+      return IdentityHeader.IDENTITY_HEADER_P_ASSERTED_IDENTITY;
+    case 2:
+    case "IDENTITY_HEADER_REMOTE_PARTY_ID":
+      return IdentityHeader.IDENTITY_HEADER_REMOTE_PARTY_ID;
+    case 3:
+    case "IDENTITY_HEADER_NONE":
+      return IdentityHeader.IDENTITY_HEADER_NONE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return IdentityHeader.UNRECOGNIZED;
+  }
+}
+
+export function identityHeaderToJSON(object: IdentityHeader): string {
+  switch (object) {
+    case IdentityHeader.IDENTITY_HEADER_UNSPECIFIED:
+      return "IDENTITY_HEADER_UNSPECIFIED";
+    case IdentityHeader.IDENTITY_HEADER_P_ASSERTED_IDENTITY:
+      return "IDENTITY_HEADER_P_ASSERTED_IDENTITY";
+    case IdentityHeader.IDENTITY_HEADER_REMOTE_PARTY_ID:
+      return "IDENTITY_HEADER_REMOTE_PARTY_ID";
+    case IdentityHeader.IDENTITY_HEADER_NONE:
+      return "IDENTITY_HEADER_NONE";
+    case IdentityHeader.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export function identityHeaderToNumber(object: IdentityHeader): number {
+  switch (object) {
+    case IdentityHeader.IDENTITY_HEADER_UNSPECIFIED:
+      return 0;
+    case IdentityHeader.IDENTITY_HEADER_P_ASSERTED_IDENTITY:
+      return 1;
+    case IdentityHeader.IDENTITY_HEADER_REMOTE_PARTY_ID:
+      return 2;
+    case IdentityHeader.IDENTITY_HEADER_NONE:
+      return 3;
+    case IdentityHeader.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
 /** Direction of a call through a trunk, seen from the platform. */
 export const Direction = {
   /** DIRECTION_UNSPECIFIED - Not set; refused. */
@@ -756,6 +914,17 @@ export interface Tenant {
    * 100 makes the whole tenant a canary.
    */
   canaryPercent: number;
+  /**
+   * E.164 prefixes this tenant may not call, whatever else allows them; the longest
+   * match of allowed and blocked decides, blocked on equal length.
+   */
+  blockedDestinations: string[];
+  /**
+   * False also blocks the platform's list of premium and high-fraud prefixes
+   * (policy's configuration); an entry of allowed_destinations that is at least as
+   * long opens one.
+   */
+  premiumAllowed: boolean;
 }
 
 /** NodeGroup is a cluster of nodes for one function. */
@@ -831,6 +1000,8 @@ export interface Agent {
   enabled: boolean;
   /** Short number other agents of the tenant dial; may be empty. */
   extension: string;
+  /** True: who does not reach the agent may leave a message. */
+  voicemail: boolean;
 }
 
 /** Did is a public number of a tenant. */
@@ -894,6 +1065,30 @@ export interface Trunk {
   function: FunctionMessage;
   /** Subject alternative name the client certificate must have (TLS). */
   tlsSubject: string;
+  /**
+   * Carrier: fs-tandem registers at contact_uri (RFC 3261 section 10) as username,
+   * with the secret its node-agent has for this trunk.
+   */
+  register: boolean;
+  /**
+   * E.164 numbers it takes (outbound), by prefix; empty: any. For a hybrid trunk the
+   * numbers of the PBX: empty means that it is only reached by naming it.
+   */
+  servedPrefixes: string[];
+  /**
+   * E.164 number presented when the caller may not present its own; empty: the
+   * tenant's first DID.
+   */
+  callerNumber: string;
+  /** Which calling numbers may be presented through it. */
+  callerPolicy: CallerPolicy;
+  /** How the calling number is asserted towards it. */
+  identityHeader: IdentityHeader;
+  /**
+   * FreeSWITCH's causes after which the next trunk is tried; empty: the platform's
+   * (what says that the carrier failed, never what says that the called one did).
+   */
+  failoverCauses: string[];
 }
 
 /**
@@ -1153,6 +1348,8 @@ function createBaseTenant(): Tenant {
     maxCps: 0,
     allowedDestinations: [],
     canaryPercent: 0,
+    blockedDestinations: [],
+    premiumAllowed: false,
   };
 }
 
@@ -1181,6 +1378,12 @@ export const Tenant: MessageFns<Tenant> = {
     }
     if (message.canaryPercent !== 0) {
       writer.uint32(64).uint32(message.canaryPercent);
+    }
+    for (const v of message.blockedDestinations) {
+      writer.uint32(74).string(v!);
+    }
+    if (message.premiumAllowed !== false) {
+      writer.uint32(80).bool(message.premiumAllowed);
     }
     return writer;
   },
@@ -1262,6 +1465,22 @@ export const Tenant: MessageFns<Tenant> = {
             message.canaryPercent = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.blockedDestinations.push(reader.string());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.premiumAllowed = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1300,6 +1519,16 @@ export const Tenant: MessageFns<Tenant> = {
         : isSet(object.canary_percent)
         ? globalThis.Number(object.canary_percent)
         : 0,
+      blockedDestinations: globalThis.Array.isArray(object?.blockedDestinations)
+        ? object.blockedDestinations.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.blocked_destinations)
+        ? object.blocked_destinations.map((e: any) => globalThis.String(e))
+        : [],
+      premiumAllowed: isSet(object.premiumAllowed)
+        ? globalThis.Boolean(object.premiumAllowed)
+        : isSet(object.premium_allowed)
+        ? globalThis.Boolean(object.premium_allowed)
+        : false,
     };
   },
 
@@ -1329,6 +1558,12 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.canaryPercent !== 0) {
       obj.canaryPercent = Math.round(message.canaryPercent);
     }
+    if (message.blockedDestinations?.length) {
+      obj.blockedDestinations = message.blockedDestinations;
+    }
+    if (message.premiumAllowed !== false) {
+      obj.premiumAllowed = message.premiumAllowed;
+    }
     return obj;
   },
 
@@ -1345,6 +1580,8 @@ export const Tenant: MessageFns<Tenant> = {
     message.maxCps = object.maxCps ?? 0;
     message.allowedDestinations = object.allowedDestinations?.map((e) => e) || [];
     message.canaryPercent = object.canaryPercent ?? 0;
+    message.blockedDestinations = object.blockedDestinations?.map((e) => e) || [];
+    message.premiumAllowed = object.premiumAllowed ?? false;
     return message;
   },
 };
@@ -1766,6 +2003,7 @@ function createBaseAgent(): Agent {
     ha1Sha256: "",
     enabled: false,
     extension: "",
+    voicemail: false,
   };
 }
 
@@ -1794,6 +2032,9 @@ export const Agent: MessageFns<Agent> = {
     }
     if (message.extension !== "") {
       writer.uint32(66).string(message.extension);
+    }
+    if (message.voicemail !== false) {
+      writer.uint32(72).bool(message.voicemail);
     }
     return writer;
   },
@@ -1875,6 +2116,14 @@ export const Agent: MessageFns<Agent> = {
             message.extension = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.voicemail = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1913,6 +2162,7 @@ export const Agent: MessageFns<Agent> = {
         : "",
       enabled: isSet(object.enabled) ? globalThis.Boolean(object.enabled) : false,
       extension: isSet(object.extension) ? globalThis.String(object.extension) : "",
+      voicemail: isSet(object.voicemail) ? globalThis.Boolean(object.voicemail) : false,
     };
   },
 
@@ -1942,6 +2192,9 @@ export const Agent: MessageFns<Agent> = {
     if (message.extension !== "") {
       obj.extension = message.extension;
     }
+    if (message.voicemail !== false) {
+      obj.voicemail = message.voicemail;
+    }
     return obj;
   },
 
@@ -1958,6 +2211,7 @@ export const Agent: MessageFns<Agent> = {
     message.ha1Sha256 = object.ha1Sha256 ?? "";
     message.enabled = object.enabled ?? false;
     message.extension = object.extension ?? "";
+    message.voicemail = object.voicemail ?? false;
     return message;
   },
 };
@@ -2131,6 +2385,12 @@ function createBaseTrunk(): Trunk {
     mediaAnchor: MediaAnchor.MEDIA_ANCHOR_UNSPECIFIED,
     function: FunctionMessage.FUNCTION_UNSPECIFIED,
     tlsSubject: "",
+    register: false,
+    servedPrefixes: [],
+    callerNumber: "",
+    callerPolicy: CallerPolicy.CALLER_POLICY_UNSPECIFIED,
+    identityHeader: IdentityHeader.IDENTITY_HEADER_UNSPECIFIED,
+    failoverCauses: [],
   };
 }
 
@@ -2189,6 +2449,24 @@ export const Trunk: MessageFns<Trunk> = {
     }
     if (message.tlsSubject !== "") {
       writer.uint32(146).string(message.tlsSubject);
+    }
+    if (message.register !== false) {
+      writer.uint32(152).bool(message.register);
+    }
+    for (const v of message.servedPrefixes) {
+      writer.uint32(162).string(v!);
+    }
+    if (message.callerNumber !== "") {
+      writer.uint32(170).string(message.callerNumber);
+    }
+    if (message.callerPolicy !== CallerPolicy.CALLER_POLICY_UNSPECIFIED) {
+      writer.uint32(176).int32(callerPolicyToNumber(message.callerPolicy));
+    }
+    if (message.identityHeader !== IdentityHeader.IDENTITY_HEADER_UNSPECIFIED) {
+      writer.uint32(184).int32(identityHeaderToNumber(message.identityHeader));
+    }
+    for (const v of message.failoverCauses) {
+      writer.uint32(194).string(v!);
     }
     return writer;
   },
@@ -2350,6 +2628,54 @@ export const Trunk: MessageFns<Trunk> = {
             message.tlsSubject = reader.string();
             continue;
           }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.register = reader.bool();
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.servedPrefixes.push(reader.string());
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.callerNumber = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.callerPolicy = callerPolicyFromJSON(reader.int32());
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.identityHeader = identityHeaderFromJSON(reader.int32());
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.failoverCauses.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2420,6 +2746,32 @@ export const Trunk: MessageFns<Trunk> = {
         : isSet(object.tls_subject)
         ? globalThis.String(object.tls_subject)
         : "",
+      register: isSet(object.register) ? globalThis.Boolean(object.register) : false,
+      servedPrefixes: globalThis.Array.isArray(object?.servedPrefixes)
+        ? object.servedPrefixes.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.served_prefixes)
+        ? object.served_prefixes.map((e: any) => globalThis.String(e))
+        : [],
+      callerNumber: isSet(object.callerNumber)
+        ? globalThis.String(object.callerNumber)
+        : isSet(object.caller_number)
+        ? globalThis.String(object.caller_number)
+        : "",
+      callerPolicy: isSet(object.callerPolicy)
+        ? callerPolicyFromJSON(object.callerPolicy)
+        : isSet(object.caller_policy)
+        ? callerPolicyFromJSON(object.caller_policy)
+        : CallerPolicy.CALLER_POLICY_UNSPECIFIED,
+      identityHeader: isSet(object.identityHeader)
+        ? identityHeaderFromJSON(object.identityHeader)
+        : isSet(object.identity_header)
+        ? identityHeaderFromJSON(object.identity_header)
+        : IdentityHeader.IDENTITY_HEADER_UNSPECIFIED,
+      failoverCauses: globalThis.Array.isArray(object?.failoverCauses)
+        ? object.failoverCauses.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.failover_causes)
+        ? object.failover_causes.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -2479,6 +2831,24 @@ export const Trunk: MessageFns<Trunk> = {
     if (message.tlsSubject !== "") {
       obj.tlsSubject = message.tlsSubject;
     }
+    if (message.register !== false) {
+      obj.register = message.register;
+    }
+    if (message.servedPrefixes?.length) {
+      obj.servedPrefixes = message.servedPrefixes;
+    }
+    if (message.callerNumber !== "") {
+      obj.callerNumber = message.callerNumber;
+    }
+    if (message.callerPolicy !== CallerPolicy.CALLER_POLICY_UNSPECIFIED) {
+      obj.callerPolicy = callerPolicyToJSON(message.callerPolicy);
+    }
+    if (message.identityHeader !== IdentityHeader.IDENTITY_HEADER_UNSPECIFIED) {
+      obj.identityHeader = identityHeaderToJSON(message.identityHeader);
+    }
+    if (message.failoverCauses?.length) {
+      obj.failoverCauses = message.failoverCauses;
+    }
     return obj;
   },
 
@@ -2505,6 +2875,12 @@ export const Trunk: MessageFns<Trunk> = {
     message.mediaAnchor = object.mediaAnchor ?? MediaAnchor.MEDIA_ANCHOR_UNSPECIFIED;
     message.function = object.function ?? FunctionMessage.FUNCTION_UNSPECIFIED;
     message.tlsSubject = object.tlsSubject ?? "";
+    message.register = object.register ?? false;
+    message.servedPrefixes = object.servedPrefixes?.map((e) => e) || [];
+    message.callerNumber = object.callerNumber ?? "";
+    message.callerPolicy = object.callerPolicy ?? CallerPolicy.CALLER_POLICY_UNSPECIFIED;
+    message.identityHeader = object.identityHeader ?? IdentityHeader.IDENTITY_HEADER_UNSPECIFIED;
+    message.failoverCauses = object.failoverCauses?.map((e) => e) || [];
     return message;
   },
 };
