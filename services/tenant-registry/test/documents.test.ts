@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../src/adapters/database.ts';
 import { Feed } from '../src/adapters/feed.ts';
 import { Store } from '../src/adapters/store.ts';
+import { specOf } from '../src/domain/kinds/index.ts';
 import { exportTenant, importTenant } from '../src/handlers/documents.ts';
 import { Registry } from '../src/handlers/registry.ts';
 import { readSeed, seed } from '../src/handlers/seed.ts';
@@ -38,6 +39,7 @@ agents:
 dids:
   - { number: "+4930123456", function: general, destination_kind: agent, destination: alice@acme.example }
   - { number: "+4930123457", function: predictive, destination_kind: control }
+  - { number: "+4930123458", function: general, destination_kind: trunk, destination: acme-gw/200 }
 trunks:
   - id: acme-pbx
     kind: hybrid
@@ -48,6 +50,17 @@ trunks:
       - { direction: inbound, position: 10, match: "00", strip: 2, prepend: "+" }
       - { direction: inbound, position: 2, match: "0", strip: 1, prepend: "+49" }
   - { id: acme-gw, kind: carrier, auth: digest, username: acme, ha1_md5: ${HA1}, priority: 5 }
+  - id: acme-carrier
+    kind: carrier
+    auth: address
+    source_addresses: [203.0.113.9]
+    contact_uri: sip:sip.carrier.example
+    username: "4930123456"
+    register: true
+    served_prefixes: ["+49"]
+    caller_number: "+4930123456"
+    identity_header: remote-party-id
+    failover_causes: [NORMAL_TEMPORARY_FAILURE]
 `;
 
 describe('YAML documents', () => {
@@ -65,7 +78,7 @@ describe('YAML documents', () => {
   afterAll(() => database.close());
 
   it('make a tenant what they say, and change nothing the second time', async () => {
-    expect(await run(ACME)).toMatchObject({ tenantId: 'acme', created: 11, updated: 0, deleted: 0 });
+    expect(await run(ACME)).toMatchObject({ tenantId: 'acme', created: 13, updated: 0, deleted: 0 });
     const before = await registry.store.bounds();
     expect(await run(ACME)).toMatchObject({ created: 0, updated: 0, deleted: 0, revision: before.revision });
   });
@@ -132,6 +145,18 @@ describe('YAML documents', () => {
       'dids[0].destination: there is no agent eve@acme.example',
     ],
     [
+      'a trunk that is missing as destination',
+      ACME.replace('acme-gw/200', 'acme-gw-2/200'),
+      'precondition_failed',
+      'dids[2].destination: there is no trunk acme-gw-2',
+    ],
+    [
+      'a trunk of another tenant as destination',
+      'tenant: { id: b, domain: b.example }\ndids: [{ number: "+49401", function: general, destination_kind: trunk, destination: acme-gw/200 }]',
+      'precondition_failed',
+      'dids[0].destination: there is no trunk acme-gw',
+    ],
+    [
       'an agent that it takes away',
       ACME.replace(/ {2}- { username: alice.*\n/, ''),
       'precondition_failed',
@@ -191,6 +216,11 @@ describe('YAML documents', () => {
     expect(error).toMatchObject({ code });
     expect(error.message).toContain(message);
     expect(await registry.store.bounds()).toEqual(before);
+  });
+
+  it('keep a trunk that a number leads to', async () => {
+    const remove = { removes: [{ spec: specOf('trunk'), id: 'acme-gw' }], puts: [] };
+    await expect(registry.apply(remove, 'x')).rejects.toMatchObject({ code: 'precondition_failed' });
   });
 
   it('seed what is not there and leave alone what is', async () => {

@@ -1,6 +1,7 @@
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { postgresBinaries, startPostgres, type TestPostgres } from '../../../test/support/postgres.ts';
-import { openPostgres } from '../src/adapters/database.ts';
+import { openEmbedded, openPostgres } from '../src/adapters/database.ts';
 import { migrate } from '../src/adapters/migrate.ts';
 import { Store } from '../src/adapters/store.ts';
 
@@ -18,7 +19,7 @@ describe.skipIf(!postgresBinaries())('migrations', () => {
     const url = server.createDatabase('together');
     const replicas = Array.from({ length: 5 }, () => openPostgres(url, 2));
     const ran = await Promise.all(replicas.map(({ db }) => migrate(db)));
-    expect(ran.flat()).toEqual(['0001_tables']);
+    expect(ran.flat()).toEqual(['0001_tables', '0002_number_plans']);
     const revisions = await Promise.all(replicas.map(({ db }) => new Store(db, 100).bounds()));
     expect(new Set(revisions.map(({ revision }) => revision)).size).toBe(1);
     await Promise.all(replicas.map(({ close }) => close()));
@@ -33,5 +34,24 @@ describe.skipIf(!postgresBinaries())('migrations', () => {
       await close();
     }
     expect(revisions[1]).toBeGreaterThan(revisions[0]!);
+  });
+});
+
+describe('the migration to number plans', () => {
+  it('gives old rows what leaving the new fields out means, and tells watchers to start over', async () => {
+    const { db, close } = await openEmbedded(undefined);
+    await migrate(db, '0001_tables');
+    await sql`insert into tenant values ('acme', '', 'acme.example', true, 0, 0, '{}', 0, 1)`.execute(db);
+    await sql`insert into agent values ('a@acme.example', 'acme', 'a', '', 'x', '', true, '', 2)`.execute(db);
+    const store = new Store(db, 100);
+    const old = (await store.bounds()).revision;
+    await migrate(db);
+    const { rows } = await store.snapshot();
+    expect(rows.map(({ row }) => row)).toMatchObject([
+      { blocked_destinations: [], premium_allowed: false },
+      { voicemail: true },
+    ]);
+    await expect(store.changes(old, 10)).rejects.toMatchObject({ code: 'out_of_range' });
+    await close();
   });
 });

@@ -44,9 +44,9 @@ for (const backend of [embedded, postgres()]) {
         'app_node fs-media-a1',
         'tenant_app acme/general/media',
         'agent alice@acme.example',
-        'did +4930123456',
         'trunk acme-pbx',
         'number_rule acme-pbx/inbound/called/10',
+        'did +4930123456',
       ]);
       for (const { spec, row } of rows) {
         const given = oneOfEach().find((one) => one.spec === spec)!.row;
@@ -164,9 +164,9 @@ for (const backend of [embedded, postgres()]) {
       });
       const { changes } = await store.apply({ puts: [], removes: tenant, cascade: true }, 'x');
       expect(changes.map(({ spec }) => spec.name)).toEqual([
+        'did',
         'number_rule',
         'trunk',
-        'did',
         'agent',
         'tenant_app',
         'tenant',

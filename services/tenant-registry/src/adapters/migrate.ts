@@ -27,9 +27,11 @@ function migration(name: string): Migration {
 /**
  * Brings the tables up to date and returns the names of what was run. Replicas
  * may do so at once: an advisory lock lets one do it and the others see it done.
+ * `last` stops at that migration.
  */
-export async function migrate(db: Kysely<Tables>): Promise<string[]> {
-  const { error, results } = await new Migrator({ db, provider }).migrateToLatest();
+export async function migrate(db: Kysely<Tables>, last?: string): Promise<string[]> {
+  const migrator = new Migrator({ db, provider });
+  const { error, results } = await (last ? migrator.migrateTo(last) : migrator.migrateToLatest());
   if (error) throw error;
   return (results ?? [])
     .filter(({ status }) => status === 'Success')

@@ -1,8 +1,12 @@
+import type { Reference } from './kind.ts';
+
 /** What a DID's destination may be, by its kind. */
 
 const AGENT_ID = /^[A-Za-z0-9._-]{1,64}@[a-z0-9.-]{1,253}$/;
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const E164 = /^\+[1-9]\d{2,14}$/;
+/** "<trunk id>", or "<trunk id>/<number>" as the far end wants it. */
+const AT_TRUNK = /^[a-z0-9][a-z0-9-]{0,62}(?:\/\+?[0-9*#]{1,32})?$/;
 const MOST_MEMBERS = 50;
 
 /**
@@ -16,7 +20,10 @@ const SOUND =
 const rules: Record<string, readonly [test: (value: string) => boolean, expected: string]> = {
   agent: [(value) => AGENT_ID.test(value), 'expected an agent id, "<username>@<domain>"'],
   voicemail: [(value) => AGENT_ID.test(value), 'expected an agent id, "<username>@<domain>"'],
-  'ring-group': [isRingGroup, `expected 1-${MOST_MEMBERS} different agent ids separated by commas`],
+  'ring-group': [
+    isRingGroup,
+    `expected 1-${MOST_MEMBERS} different agent ids, with "," between those that ring at once and "|" between those that ring one after another`,
+  ],
   conference: [(value) => NAME.test(value), 'expected a room name: 1-63 of a-z, 0-9 and "-"'],
   announcement: [
     isSound,
@@ -27,6 +34,10 @@ const rules: Record<string, readonly [test: (value: string) => boolean, expected
     (value) => /^[A-Za-z0-9._:/-]{0,128}$/.test(value),
     'expected at most 128 of A-Z a-z 0-9 . _ : / -',
   ],
+  trunk: [
+    (value) => AT_TRUNK.test(value),
+    'expected a trunk id, or "<trunk id>/<number>" such as "acme-pbx/200"',
+  ],
 };
 
 /** What is wrong with a destination, if anything. */
@@ -35,9 +46,14 @@ export function problemOfDestination(kind: string, destination: string): string 
   return test && !test(destination) ? expected : undefined;
 }
 
-/** The agents a destination names. */
-export function agentsOf(kind: string, destination: string): string[] {
-  if (kind === 'ring-group') return destination.split(',').map((id) => id.trim());
+/** What a destination refers to: agents, or a trunk. */
+export function referencesOf(kind: string, destination: string): Reference[] {
+  if (kind === 'trunk') return [{ kind: 'trunk', id: destination.split('/')[0]!, field: 'destination' }];
+  return agentsOf(kind, destination).map((id) => ({ kind: 'agent', id, field: 'destination' }));
+}
+
+function agentsOf(kind: string, destination: string): string[] {
+  if (kind === 'ring-group') return destination.split(/[,|]/).map((id) => id.trim());
   return kind === 'agent' || kind === 'voicemail' ? [destination] : [];
 }
 

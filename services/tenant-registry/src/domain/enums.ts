@@ -1,8 +1,10 @@
 import { NodeRole } from '@callmesh/proto/node';
 import {
+  CallerPolicy,
   DestinationKind,
   Direction,
   FunctionMessage,
+  IdentityHeader,
   MediaAnchor,
   Party,
   TrunkAuth,
@@ -42,6 +44,8 @@ export const destinationKinds = enumWords(DestinationKind, 'DESTINATION_KIND_');
 export const trunkKinds = enumWords(TrunkKind, 'TRUNK_KIND_');
 export const trunkAuths = enumWords(TrunkAuth, 'TRUNK_AUTH_');
 export const mediaAnchors = enumWords(MediaAnchor, 'MEDIA_ANCHOR_');
+export const callerPolicies = enumWords(CallerPolicy, 'CALLER_POLICY_');
+export const identityHeaders = enumWords(IdentityHeader, 'IDENTITY_HEADER_');
 export const directions = enumWords(Direction, 'DIRECTION_');
 export const parties = enumWords(Party, 'PARTY_');
 

@@ -15,6 +15,12 @@ export const slug = pattern(
 /** A public number (E.164) with its "+". */
 export const e164 = pattern(/^\+[1-9]\d{2,14}$/, 'expected an E.164 number such as "+4930123456"');
 
+/** A public number, or nothing. */
+export const e164OrNone = pattern(
+  /^(\+[1-9]\d{2,14})?$/,
+  'expected an E.164 number such as "+4930123456", or nothing',
+).default('');
+
 /** The beginning of public numbers. */
 export const e164Prefix = pattern(/^\+[1-9]\d{0,14}$/, 'expected an E.164 prefix such as "+49"');
 
@@ -57,7 +63,10 @@ export function integer(min: number, max: number) {
 }
 
 /** `true` unless told otherwise. */
-export const enabled = z.boolean('expected true or false').default(true);
+export const yes = z.boolean('expected true or false').default(true);
+
+/** `false` unless told otherwise. */
+export const no = z.boolean('expected true or false').default(false);
 
 export function choice<const T extends readonly [string, ...string[]]>(values: T) {
   return z.enum(values, `expected one of ${values.join(', ')}`);

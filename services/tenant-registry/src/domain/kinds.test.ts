@@ -27,6 +27,8 @@ const wrong: [KindName, string, unknown, RegExp][] = [
   ['tenant', 'canary_percent', 101, /from 0 to 100/],
   ['tenant', 'allowed_destinations[1]', ['+49', '49'], /E\.164 prefix/],
   ['tenant', 'allowed_destinations[1]', ['+49', '+49'], /listed twice/],
+  ['tenant', 'blocked_destinations[0]', ['0049'], /E\.164 prefix/],
+  ['tenant', 'premium_allowed', 'no', /true or false/],
   ['node_group', 'role', 'kama-pstn', /one of router, media, tandem/],
   ['node_group', 'strategy', 'Heaviest!', /1-63 of a-z/],
   ['app_node', 'weight', 1001, /from 0 to 1000/],
@@ -38,6 +40,7 @@ const wrong: [KindName, string, unknown, RegExp][] = [
   ['agent', 'ha1_md5', 'secret', /32 lower-case hex/],
   ['agent', 'ha1_sha256', HA1, /64 lower-case hex/],
   ['agent', 'extension', '1', /2-10 digits/],
+  ['agent', 'voicemail', 1, /true or false/],
   ['did', 'number', '4930123456', /E\.164/],
   ['did', 'number', '+0301234', /E\.164/],
   ['did', 'number', `+1${'2'.repeat(15)}`, /E\.164/],
@@ -55,6 +58,12 @@ const wrong: [KindName, string, unknown, RegExp][] = [
   ['trunk', 'weight', 0, /from 1 to 1000/],
   ['trunk', 'realm', 'a"b', /digest realm/],
   ['trunk', 'media_anchor', 'sometimes', /one of auto, always, never/],
+  ['trunk', 'served_prefixes[1]', ['+49', '030'], /E\.164 prefix/],
+  ['trunk', 'caller_number', '030123', /E\.164 number/],
+  ['trunk', 'caller_policy', 'none', /one of own, any/],
+  ['trunk', 'identity_header', 'from', /one of p-asserted-identity, remote-party-id, none/],
+  ['trunk', 'failover_causes[0]', ['503'], /a cause of FreeSWITCH/],
+  ['trunk', 'register', true, /only trunks to carriers/],
   ['number_rule', 'position', 0, /from 1 to 9999/],
   ['number_rule', 'strip', 33, /from 0 to 32/],
   ['number_rule', 'match', '^00', /up to 32 digits/],
@@ -64,7 +73,7 @@ const wrong: [KindName, string, unknown, RegExp][] = [
 describe('the table of kinds', () => {
   it('has every kind of the proto', () => {
     const known = Object.values(Kind).filter((kind) => !['KIND_UNSPECIFIED', 'UNRECOGNIZED'].includes(kind));
-    expect(kinds.map(({ kind }) => kind)).toEqual(known);
+    expect(kinds.map(({ kind }) => kind).sort()).toEqual(known.sort());
   });
 
   it('has every field of every message, under its name', () => {
@@ -127,10 +136,31 @@ describe('validation', () => {
     );
   });
 
+  it.each(['username', 'contact_uri'])('refuses a trunk that registers without %s', (field) => {
+    const complete = {
+      kind: 'carrier',
+      register: true,
+      username: 'acme',
+      contact_uri: 'sip:sip.carrier.example',
+    };
+    expect(() => put('trunk', complete)).not.toThrow();
+    expect(() => put('trunk', { ...complete, [field]: '' })).toThrow(
+      expect.objectContaining({ field: `trunk.${field}` }),
+    );
+  });
+
+  it('gives an agent a mailbox, and a trunk its own numbers only, unless told otherwise', () => {
+    expect(put('agent').row.voicemail).toBe(true);
+    expect(put('trunk').row).toMatchObject({ caller_policy: 'own', identity_header: 'p-asserted-identity' });
+  });
+
   it.each([
     ['agent', 'alice@acme.example', true],
     ['voicemail', 'alice@acme.example', true],
     ['ring-group', 'alice@acme.example, bob@acme.example', true],
+    ['ring-group', 'alice@acme.example,bob@acme.example|carol@acme.example', true],
+    ['ring-group', 'alice@acme.example|alice@acme.example', false],
+    ['ring-group', 'alice@acme.example,|bob@acme.example', false],
     ['ring-group', 'alice@acme.example,alice@acme.example', false],
     ['ring-group', '', false],
     ['conference', 'board-room', true],
@@ -145,6 +175,12 @@ describe('validation', () => {
     ['announcement', 'http://evil/x.wav', false],
     ['external', '+4930123456', true],
     ['external', '110', false],
+    ['trunk', 'acme-pbx', true],
+    ['trunk', 'acme-pbx/200', true],
+    ['trunk', 'acme-pbx/+4930200', true],
+    ['trunk', 'acme-pbx/', false],
+    ['trunk', 'acme-pbx/a,b', false],
+    ['trunk', '${x}/200', false],
     ['control', '', true],
     ['control', 'queue:sales', true],
     ['control', '<xml>', false],

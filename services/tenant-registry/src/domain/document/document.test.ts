@@ -42,9 +42,9 @@ describe("a tenant's document", () => {
     expect(document?.replace.map(({ spec, tenant }) => `${spec.name} of ${tenant}`)).toEqual([
       'tenant_app of acme',
       'agent of acme',
-      'did of acme',
       'trunk of acme',
       'number_rule of acme',
+      'did of acme',
     ]);
   });
 

@@ -1,6 +1,6 @@
 import { Agent, Kind } from '@callmesh/proto/tenant';
 import { z } from 'zod';
-import { enabled, ha1Md5, ha1Sha256, pattern, sipUser, slug, text } from '../fields.ts';
+import { ha1Md5, ha1Sha256, pattern, sipUser, slug, text, yes } from '../fields.ts';
 import { type Claim, defineKind } from '../kind.ts';
 
 export const agent = defineKind({
@@ -13,8 +13,9 @@ export const agent = defineKind({
     display_name: text(128),
     ha1_md5: ha1Md5,
     ha1_sha256: ha1Sha256,
-    enabled,
+    enabled: yes,
     extension: pattern(/^(\d{2,10})?$/, 'expected 2-10 digits, or nothing').default(''),
+    voicemail: yes,
   }),
   enums: {},
   secrets: ['ha1_md5', 'ha1_sha256'],

@@ -1,6 +1,6 @@
 import { Did, Kind } from '@callmesh/proto/tenant';
 import { z } from 'zod';
-import { agentsOf, problemOfDestination } from '../destination.ts';
+import { problemOfDestination, referencesOf } from '../destination.ts';
 import { destinationKinds, functions, word } from '../enums.ts';
 import { e164, slug } from '../fields.ts';
 import { defineKind } from '../kind.ts';
@@ -29,9 +29,7 @@ export const did = defineKind({
   message: (fields) => Did.fromPartial(fields),
   references: (row) => [
     { kind: 'tenant', id: row.tenant_id, field: 'tenant_id' },
-    ...agentsOf(row.destination_kind, row.destination).map(
-      (id) => ({ kind: 'agent', id, field: 'destination' }) as const,
-    ),
+    ...referencesOf(row.destination_kind, row.destination),
   ],
   claims: () => [],
   complete: (row) => ({ ...row, id: row.number }),

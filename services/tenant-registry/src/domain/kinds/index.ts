@@ -21,9 +21,9 @@ export const kinds: readonly KindSpec[] = [
   appNode,
   tenantApp,
   agent,
-  did,
   trunk,
   numberRule,
+  did,
 ];
 
 const byName = new Map(kinds.map((spec) => [spec.name, spec]));

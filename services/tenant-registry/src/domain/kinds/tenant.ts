@@ -1,6 +1,6 @@
 import { Kind, Tenant } from '@callmesh/proto/tenant';
 import { z } from 'zod';
-import { domainName, e164Prefix, enabled, integer, limit, slug, text, uniqueList } from '../fields.ts';
+import { domainName, e164Prefix, integer, limit, no, slug, text, uniqueList, yes } from '../fields.ts';
 import { defineKind } from '../kind.ts';
 
 export const tenant = defineKind({
@@ -11,11 +11,13 @@ export const tenant = defineKind({
     id: slug,
     name: text(200),
     domain: domainName,
-    enabled,
+    enabled: yes,
     max_calls: limit,
     max_cps: limit,
     allowed_destinations: uniqueList(e164Prefix, 1000),
     canary_percent: integer(0, 100).default(0),
+    blocked_destinations: uniqueList(e164Prefix, 1000),
+    premium_allowed: no,
   }),
   enums: {},
   secrets: [],
