@@ -19,7 +19,7 @@ describe.skipIf(!postgresBinaries())('migrations', () => {
     const url = server.createDatabase('together');
     const replicas = Array.from({ length: 5 }, () => openPostgres(url, 2));
     const ran = await Promise.all(replicas.map(({ db }) => migrate(db)));
-    expect(ran.flat()).toEqual(['0001_tables', '0002_number_plans']);
+    expect(ran.flat()).toEqual(['0001_tables', '0002_number_plans', '0003_web_origins']);
     const revisions = await Promise.all(replicas.map(({ db }) => new Store(db, 100).bounds()));
     expect(new Set(revisions.map(({ revision }) => revision)).size).toBe(1);
     await Promise.all(replicas.map(({ close }) => close()));
@@ -37,7 +37,7 @@ describe.skipIf(!postgresBinaries())('migrations', () => {
   });
 });
 
-describe('the migration to number plans', () => {
+describe('the migration to number plans and web origins', () => {
   it('gives old rows what leaving the new fields out means, and tells watchers to start over', async () => {
     const { db, close } = await openEmbedded(undefined);
     await migrate(db, '0001_tables');
@@ -48,7 +48,7 @@ describe('the migration to number plans', () => {
     await migrate(db);
     const { rows } = await store.snapshot();
     expect(rows.map(({ row }) => row)).toMatchObject([
-      { blocked_destinations: [], premium_allowed: false },
+      { blocked_destinations: [], premium_allowed: false, web_origins: [] },
       { voicemail: true },
     ]);
     await expect(store.changes(old, 10)).rejects.toMatchObject({ code: 'out_of_range' });

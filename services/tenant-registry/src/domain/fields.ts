@@ -42,6 +42,15 @@ export const domainName = pattern(
   'expected a host name in lower case such as "acme.example"',
 );
 
+/**
+ * Origin of a web page as browsers serialize it (RFC 6454 section 6.2): lower case,
+ * no path, and no port where it is the scheme's own.
+ */
+export const webOrigin = pattern(
+  /^(?!https:.*:443$|http:.*:80$)(?=.{1,253}$)[a-z][a-z0-9+.-]*:\/\/([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[1-9]\d{0,4})?$/,
+  'expected an origin as browsers send it, such as "https://agents.acme.example"',
+);
+
 /** SIP user part that needs no escaping anywhere. */
 export const sipUser = pattern(/^[A-Za-z0-9._-]{1,64}$/, 'expected 1-64 of A-Z, a-z, 0-9, ".", "_" and "-"');
 

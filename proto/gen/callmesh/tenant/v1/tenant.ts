@@ -925,6 +925,11 @@ export interface Tenant {
    * long opens one.
    */
   premiumAllowed: boolean;
+  /**
+   * Origins (RFC 6454) of the pages whose browsers may register its agents, as
+   * browsers write them: "https://agents.acme.example"; empty: no browser may.
+   */
+  webOrigins: string[];
 }
 
 /** NodeGroup is a cluster of nodes for one function. */
@@ -1350,6 +1355,7 @@ function createBaseTenant(): Tenant {
     canaryPercent: 0,
     blockedDestinations: [],
     premiumAllowed: false,
+    webOrigins: [],
   };
 }
 
@@ -1384,6 +1390,9 @@ export const Tenant: MessageFns<Tenant> = {
     }
     if (message.premiumAllowed !== false) {
       writer.uint32(80).bool(message.premiumAllowed);
+    }
+    for (const v of message.webOrigins) {
+      writer.uint32(90).string(v!);
     }
     return writer;
   },
@@ -1481,6 +1490,14 @@ export const Tenant: MessageFns<Tenant> = {
             message.premiumAllowed = reader.bool();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.webOrigins.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1529,6 +1546,11 @@ export const Tenant: MessageFns<Tenant> = {
         : isSet(object.premium_allowed)
         ? globalThis.Boolean(object.premium_allowed)
         : false,
+      webOrigins: globalThis.Array.isArray(object?.webOrigins)
+        ? object.webOrigins.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.web_origins)
+        ? object.web_origins.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1564,6 +1586,9 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.premiumAllowed !== false) {
       obj.premiumAllowed = message.premiumAllowed;
     }
+    if (message.webOrigins?.length) {
+      obj.webOrigins = message.webOrigins;
+    }
     return obj;
   },
 
@@ -1582,6 +1607,7 @@ export const Tenant: MessageFns<Tenant> = {
     message.canaryPercent = object.canaryPercent ?? 0;
     message.blockedDestinations = object.blockedDestinations?.map((e) => e) || [];
     message.premiumAllowed = object.premiumAllowed ?? false;
+    message.webOrigins = object.webOrigins?.map((e) => e) || [];
     return message;
   },
 };

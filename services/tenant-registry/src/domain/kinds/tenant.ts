@@ -1,6 +1,17 @@
 import { Kind, Tenant } from '@callmesh/proto/tenant';
 import { z } from 'zod';
-import { domainName, e164Prefix, integer, limit, no, slug, text, uniqueList, yes } from '../fields.ts';
+import {
+  domainName,
+  e164Prefix,
+  integer,
+  limit,
+  no,
+  slug,
+  text,
+  uniqueList,
+  webOrigin,
+  yes,
+} from '../fields.ts';
 import { defineKind } from '../kind.ts';
 
 export const tenant = defineKind({
@@ -18,6 +29,7 @@ export const tenant = defineKind({
     canary_percent: integer(0, 100).default(0),
     blocked_destinations: uniqueList(e164Prefix, 1000),
     premium_allowed: no,
+    web_origins: uniqueList(webOrigin, 100),
   }),
   enums: {},
   secrets: [],
