@@ -1,4 +1,5 @@
 export { type Assigned, publishAssigned, subscribeAssigned } from './assigned.ts';
+export { AuditPublisher, consumeAudit } from './audit.ts';
 export { type CallConsumer, CallPublisher, consumeCall } from './call.ts';
 export { sendCommand, serveCommands } from './command.ts';
 export { publishLoad, subscribeLoad } from './load.ts';

@@ -9,6 +9,7 @@ import type {
 } from '@grpc/grpc-js';
 import { CallmeshError, fail } from '../errors.ts';
 import { toGrpcError } from './errors.ts';
+import { MESH, type Principal, principalOf } from './principal.ts';
 
 /** What a handler knows of its call beside the message. */
 export interface CallContext {
@@ -19,7 +20,9 @@ export interface CallContext {
   readonly metadata: Metadata;
   /** Address of the caller. */
   readonly peer: string;
-  /** Who the caller says it is, for audit; authenticated by the mesh's token or certificate. */
+  /** Who calls, as its token proves, and for whom it may act. */
+  readonly principal: Principal;
+  /** Who acts, for audit: what a part of the mesh says, the name of any other client. */
   readonly actor: string;
 }
 
@@ -42,12 +45,15 @@ function contextOf(call: AnyCall): CallContext {
   call.once('cancelled', () => aborter.abort());
   if (call.cancelled) aborter.abort();
   const deadline = call.getDeadline();
+  const principal = principalOf(call.metadata);
+  const said = call.metadata.get('callmesh-actor')[0]?.toString() ?? call.getPeer();
   return {
     deadline: deadline instanceof Date ? deadline.getTime() : deadline,
     signal: aborter.signal,
     metadata: call.metadata,
     peer: call.getPeer(),
-    actor: call.metadata.get('callmesh-actor')[0]?.toString() ?? call.getPeer(),
+    principal,
+    actor: principal.name === MESH.name ? said : principal.name,
   };
 }
 

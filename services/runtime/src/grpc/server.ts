@@ -20,9 +20,15 @@ import type { Component } from '../lifecycle.ts';
 import type { App } from '../service.ts';
 import { toGrpcError } from './errors.ts';
 import { endStreams, onHandlerFault } from './handlers.ts';
+import { MESH, type Principal, setPrincipal } from './principal.ts';
 
 /** A service definition with what implements it. */
 export type ServiceBinding = readonly [ServiceDefinition, UntypedServiceImplementation];
+
+/** A client beside the mesh itself: its token, and for whom it may act. */
+export interface GrpcClientCredentials extends Principal {
+  readonly token: string;
+}
 
 /** Largest message taken, bytes: a tenant's YAML document is at most 1 MiB. */
 const MAX_MESSAGE = 4 * 1024 * 1024;
@@ -30,14 +36,17 @@ const MAX_MESSAGE = 4 * 1024 * 1024;
 /**
  * A gRPC server with health, reflection, bearer-token authentication, metrics
  * (OpenTelemetry RPC semantic conventions), spans and a log line per failed call.
+ * The mesh's own token may do everything; `clients` name others, and for whom they
+ * may act: handlers find that in the context's `principal`.
  */
 export function grpcServer(
   app: App,
   config: CommonConfig['grpc'],
   services: readonly ServiceBinding[],
+  clients: readonly GrpcClientCredentials[] = [],
 ): Component & { readonly address: string } {
   const server = new Server({
-    interceptors: [observe(app), authenticate(app.config.auth.token)],
+    interceptors: [observe(app), authenticate(app.config.auth.token, clients)],
     'grpc.max_receive_message_length': MAX_MESSAGE,
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 3_000,
@@ -82,19 +91,23 @@ function credentials({ tls }: CommonConfig['grpc']): ServerCredentials {
   return ServerCredentials.createSsl(ca!, [{ cert_chain: cert!, private_key: key! }], true);
 }
 
-/** Refuses calls without the mesh's token; health stays open for probes. */
-function authenticate(token: string): ServerInterceptor {
-  const expected = Buffer.from(`Bearer ${token}`);
+/** Refuses calls without a token that is known; health stays open for probes. */
+function authenticate(meshToken: string, clients: readonly GrpcClientCredentials[]): ServerInterceptor {
+  const known = [{ ...MESH, token: meshToken }, ...clients].map(({ token, name, tenants }) => ({
+    expected: Buffer.from(`Bearer ${token}`),
+    principal: { name, tenants },
+  }));
   return (method, call) =>
     new ServerInterceptingCall(call, {
       start(next) {
         next({
           onReceiveMetadata(metadata, deliver) {
             const given = Buffer.from(metadata.get('authorization')[0]?.toString() ?? '');
-            const allowed =
-              method.path.startsWith('/grpc.health.v1.Health/') ||
-              (given.length === expected.length && timingSafeEqual(given, expected));
-            if (allowed) deliver(metadata);
+            const found = known.find(
+              ({ expected }) => given.length === expected.length && timingSafeEqual(given, expected),
+            );
+            if (found) setPrincipal(metadata, found.principal);
+            if (found || method.path.startsWith('/grpc.health.v1.Health/')) deliver(metadata);
             else call.sendStatus(toGrpcError(fail('unauthenticated', 'expected a valid bearer token')));
           },
         });
