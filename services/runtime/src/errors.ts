@@ -52,6 +52,13 @@ export const catalogue = {
     'Forbidden',
     'the caller may not act for this tenant',
   ),
+  origin_forbidden: entry(
+    status.PERMISSION_DENIED,
+    403,
+    403,
+    'Origin Forbidden',
+    'pages of this origin may not connect for this tenant',
+  ),
   limit_calls: entry(
     status.RESOURCE_EXHAUSTED,
     429,

@@ -39,7 +39,7 @@ export interface AuditEvent {
   tenantId: string;
   /**
    * What was tried, the last token of the subject: "command", "events", "cdr",
-   * "register", "origin", "dialplan".
+   * "register", "call", "origin", "replay", "dialplan".
    */
   what: string;
   /** The callmesh error code it was refused with. */
