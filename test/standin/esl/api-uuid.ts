@@ -1,14 +1,14 @@
 import type { CallLeg } from '../node/call.ts';
 import { parseCause } from '../node/causes.ts';
-import { findActions } from '../node/dialplan.ts';
 import type { StandinNode } from '../node/node.ts';
+import { separate } from '../node/separate.ts';
 import type { Api } from './api.ts';
 import { formatEvent } from './event.ts';
 
-const NO_CHANNEL = '-ERR No such channel!\n';
+export const NO_CHANNEL = '-ERR No such channel!\n';
 
 /** A command about one leg, whose uuid is the first word. */
-function onLeg(
+export function onLeg(
   usage: string,
   run: (leg: CallLeg, rest: string, node: StandinNode) => string | Promise<string>,
 ): Api {
@@ -21,6 +21,7 @@ function onLeg(
   };
 }
 
+/** Commands that ask for or change one leg. */
 export const uuidCommands: Record<string, Api> = {
   uuid_exists: (node, uuid) => String(node.channels.has(uuid)),
   uuid_kill: onLeg('<uuid> [cause]', ({ channel }, cause) => {
@@ -30,6 +31,13 @@ export const uuidCommands: Record<string, Api> = {
   uuid_getvar: onLeg('<uuid> <var>', ({ channel }, name) =>
     name === '' ? '-ERR No variable name specified!\n' : (channel.variables.get(name) ?? '_undef_'),
   ),
+  uuid_setvar_multi: onLeg('<uuid> <var>=<value>;<var>=<value>...', ({ channel }, argument) => {
+    for (const pair of separate(argument, ';')) {
+      const equals = pair.indexOf('=');
+      if (equals > 0) channel.set(pair.slice(0, equals), pair.slice(equals + 1));
+    }
+    return '+OK\n';
+  }),
   uuid_setvar: onLeg('<uuid> <var> [value]', ({ channel }, argument) => {
     const [name = '', ...value] = argument.split(' ');
     if (name === '') return '-ERR No variable specified\n';
@@ -54,54 +62,8 @@ export const uuidCommands: Record<string, Api> = {
     leg.ring();
     return '+OK\n';
   }),
-  uuid_park: onLeg('<uuid>', ({ channel }) => {
-    channel.unbridge();
-    channel.fire('CHANNEL_PARK');
+  uuid_pre_answer: onLeg('<uuid>', (leg) => {
+    leg.earlyMedia();
     return '+OK\n';
   }),
-  uuid_send_dtmf: onLeg('<uuid> <dtmf_data>', async (leg, digits) => {
-    for (const digit of digits.split('@')[0] ?? '') {
-      if (leg.session.state !== 'confirmed') break;
-      const body = `Signal=${digit}\r\nDuration=250\r\n`;
-      await leg.session.request('INFO', { body, contentType: 'application/dtmf-relay' });
-    }
-    return `+OK ${leg.channel.uuid} sent DTMF ${digits}.\n`;
-  }),
-  uuid_recv_dtmf: onLeg('<uuid> <dtmf_data>', ({ channel }, digits) => {
-    for (const digit of digits.split('@')[0] ?? '') channel.dtmf(digit, 250);
-    return `+OK ${channel.uuid} received DTMF ${digits}.\n`;
-  }),
-  uuid_broadcast: onLeg('<uuid> <path> [aleg|bleg|holdb|both]', () => '+OK Message sent\n'),
-  uuid_media: onLeg('[off] <uuid>', () => '+OK Success\n'),
-  uuid_record: onLeg('<uuid> [start|stop] <path>', () => '+OK Success\n'),
-  uuid_hold: (node, argument) => {
-    const off = argument.startsWith('off ');
-    const leg = node.legs.get(argument.replace(/^(off|toggle) /, '').split(' ')[0] ?? '');
-    if (!leg) return NO_CHANNEL;
-    void leg.session.request('INVITE', { body: leg.media.offer(off ? 'sendrecv' : 'sendonly') });
-    leg.channel.hold(!off);
-    return '+OK Success\n';
-  },
-  uuid_transfer: onLeg(
-    '<uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]',
-    async (leg, argument, node) => {
-      const [destination = ''] = argument.split(' ').filter((word) => !word.startsWith('-'));
-      leg.channel.unbridge();
-      leg.channel.profile.destination = destination;
-      const actions = await findActions(node, leg);
-      void node.originator.executor(leg).runAll(actions ?? []);
-      return '+OK\n';
-    },
-  ),
-  uuid_bridge: (node, argument) => {
-    const [a, b] = argument.split(/\s+/).map((uuid) => node.legs.get(uuid));
-    if (!a || !b || a === b) return '-ERR Invalid uuid\n';
-    a.channel.unbridge();
-    b.channel.unbridge();
-    if (!a.channel.answered) a.answer();
-    if (!b.channel.answered) b.answer();
-    a.channel.bridge(b.channel);
-    b.channel.onHangup.push(() => a.channel.hangup('NORMAL_CLEARING'));
-    return `+OK ${b.channel.uuid}\n`;
-  },
 };

@@ -4,10 +4,13 @@ import { parseCause } from '../node/causes.ts';
 import { localStamp, microseconds, uptimeParts, uptimeText } from '../node/clock.ts';
 import type { StandinNode } from '../node/node.ts';
 import { VERSION } from '../node/switchboard.ts';
+import { conference } from './api-conference.ts';
 import { control } from './api-control.ts';
 import { lua } from './api-lua.ts';
+import { mediaCommands } from './api-media.ts';
 import { originate } from './api-originate.ts';
 import { show } from './api-show.ts';
+import { transferCommands } from './api-transfer.ts';
 import { uuidCommands } from './api-uuid.ts';
 
 /** One API command: the text FreeSWITCH would print, trailing newline and all. */
@@ -19,7 +22,10 @@ const COMMANDS: Record<string, Api> = {
   originate,
   fsctl: control,
   lua,
+  conference,
   ...uuidCommands,
+  ...mediaCommands,
+  ...transferCommands,
   hupall,
   version: (_, argument) =>
     argument === 'short' ? `${VERSION}\n` : `FreeSWITCH Version ${VERSION}~64bit ( 64bit)\n`,

@@ -65,17 +65,20 @@ export class EslClient {
   /** Plain events up to and including the first of this name. */
   async events(last: string): Promise<ReadEvent[]> {
     const events: ReadEvent[] = [];
-    while (events.at(-1)?.name !== last) {
-      const { body } = await this.message();
-      const end = body.indexOf('\n\n');
-      const fields = new Map<string, string>();
-      for (const line of (end < 0 ? body : body.slice(0, end)).split('\n')) {
-        const [name, value] = line.split(/: (.*)/s);
-        if (name && value !== undefined) fields.set(name, decodeURIComponent(value));
-      }
-      events.push({ name: fields.get('Event-Name') ?? '', fields, body: end < 0 ? '' : body.slice(end + 2) });
-    }
+    while (events.at(-1)?.name !== last) events.push(await this.event());
     return events;
+  }
+
+  /** The next event. */
+  async event(): Promise<ReadEvent> {
+    const { body } = await this.message();
+    const end = body.indexOf('\n\n');
+    const fields = new Map<string, string>();
+    for (const line of (end < 0 ? body : body.slice(0, end)).split('\n')) {
+      const [name, value] = line.split(/: (.*)/s);
+      if (name && value !== undefined) fields.set(name, decodeURIComponent(value));
+    }
+    return { name: fields.get('Event-Name') ?? '', fields, body: end < 0 ? '' : body.slice(end + 2) };
   }
 
   private received(chunk: Buffer): void {

@@ -3,24 +3,81 @@ import type { SipRequest } from '../sip/message.ts';
 import type { InDialogAnswer, SessionEnd } from '../sip/session.ts';
 import { causeOfStatus } from './causes.ts';
 import type { Channel, Leg } from './channel.ts';
+import type { Action } from './dialplan.ts';
 import { LegMedia } from './media.ts';
+import type { StandinNode } from './node.ts';
+import { Program } from './program.ts';
+import { Recordings } from './recording.ts';
+import type { Sound } from './sound.ts';
+
+/** Digits that wait to be read; more are dropped. */
+const MOST_DIGITS = 64;
 
 /** Ties one SIP dialog to one channel: what comes over SIP becomes state and events, and the other way round. */
 export class CallLeg {
   readonly channel: Channel;
   readonly session: Leg;
   readonly media: LegMedia;
-  private readonly node: string;
+  readonly recordings: Recordings;
+  /** What plays to it now. */
+  readonly sounds = new Set<Sound>();
+  /** Variables that legs it calls get too. */
+  readonly exported = new Map<string, string>();
+  /** Digits that came and were not read yet, and who waits for one. */
+  digits = '';
+  onDigit: () => void = () => {};
+  private readonly node: StandinNode;
+  private program: Program | undefined;
+  /** What was broadcast to it and has not ended, in order. */
+  private readonly asides: Program[] = [];
 
-  constructor(channel: Channel, session: Leg, host: string, node: string) {
+  constructor(node: StandinNode, channel: Channel, session: Leg) {
     this.channel = channel;
     this.session = session;
     this.node = node;
-    this.media = new LegMedia(channel, host);
+    this.media = new LegMedia(channel, node.agent.host);
+    this.recordings = new Recordings(this);
     channel.session = session;
     session.handlers.ended = (end) => this.ended(end);
     session.handlers.renegotiate = (request) => this.renegotiate(request);
     session.handlers.request = (request) => this.inDialog(request);
+  }
+
+  /** Leaves what it does and does this; whom it was connected to is on its own then. */
+  async begin(actions: readonly Action[]): Promise<void> {
+    const before = this.program;
+    const program = new Program(this.node, this);
+    await this.stopProgram(program);
+    if (before && program.goes) this.channel.enter('CS_ROUTING');
+    if (program.goes) this.channel.enter('CS_EXECUTE');
+    await program.run(actions);
+  }
+
+  /** Leaves what it does; resolves when nothing of it happens any more. */
+  async stopProgram(next?: Program): Promise<void> {
+    const before = this.program;
+    this.program = next;
+    this.stopSounds(true);
+    this.channel.part();
+    before?.leave();
+    await before?.ended.wait();
+  }
+
+  /** Executes one application beside its program, after those that were broadcast before. */
+  async broadcast(application: string, data: string): Promise<void> {
+    const before = this.asides.at(-1);
+    const aside = new Program(this.node, this);
+    this.asides.push(aside);
+    await before?.ended.wait();
+    if (aside.goes) await aside.execute(application, data);
+    this.asides.splice(this.asides.indexOf(aside), 1);
+    aside.ended.fire();
+  }
+
+  /** Ends what plays, with `all` what waits to be played as well. */
+  stopSounds(all: boolean): void {
+    for (const sound of this.sounds) sound.over.fire();
+    if (all) for (const aside of this.asides) aside.leave();
   }
 
   /** Sends 180 on a call that came in. */
@@ -54,7 +111,7 @@ export class CallLeg {
   }
 
   private nodeHeader(): [string, string][] {
-    return [['X-Callmesh-Node', this.node]];
+    return [['X-Callmesh-Node', this.node.id]];
   }
 
   private ended(end: SessionEnd): void {
@@ -92,7 +149,14 @@ export class CallLeg {
     const digit =
       /^Signal\s*=\s*(\S)/im.exec(request.body)?.[1] ?? /^\s*([0-9*#A-D])\s*$/i.exec(request.body)?.[1];
     const duration = Number(/^Duration\s*=\s*(\d+)/im.exec(request.body)?.[1] ?? 250);
-    if (digit) this.channel.dtmf(digit, duration);
+    if (digit) this.digit(digit, duration);
+  }
+
+  /** The far end pressed a key. */
+  digit(digit: string, durationMs: number): void {
+    this.channel.dtmf(digit, durationMs);
+    if (this.digits.length < MOST_DIGITS) this.digits += digit;
+    this.onDigit();
   }
 
   /** Accepts a transfer and reports it done (RFC 3515); where to is only remembered, as nothing is dialled. */

@@ -80,6 +80,8 @@ const Q850: Record<string, number> = {
   INTERWORKING: 127,
   ORIGINATOR_CANCEL: 487,
   ALLOTTED_TIMEOUT: 602,
+  PROGRESS_TIMEOUT: 607,
+  LOSE_RACE: 502,
   MANAGER_REQUEST: 503,
   SYSTEM_SHUTDOWN: 500,
   ATTENDED_TRANSFER: 601,
@@ -105,4 +107,14 @@ export function parseCause(text: string | undefined, fallback = 'NORMAL_CLEARING
   const wanted = (text ?? '').trim().toUpperCase();
   if (wanted in Q850) return wanted;
   return Object.entries(Q850).find(([, number]) => String(number) === wanted)?.[0] ?? fallback;
+}
+
+/** Causes after which FreeSWITCH goes on unless it is told what to do. */
+const CONTINUES = 'NO_ANSWER,NO_USER_RESPONSE,ORIGINATOR_CANCEL';
+
+/** Whether a call that failed with this cause lets the next application run: "true", "false" or a list of causes. */
+export function continuesAfter(cause: string, wanted = CONTINUES): boolean {
+  if (wanted === 'true') return true;
+  const words = wanted.split(',').map((word) => word.trim().toUpperCase());
+  return words.includes(cause) || words.includes(String(q850(cause)));
 }

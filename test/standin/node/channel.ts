@@ -22,6 +22,12 @@ const STATE_NUMBERS = {
   CS_DESTROY: 12,
 };
 
+/** A dialplan application with its argument. */
+export interface Application {
+  readonly name: string;
+  readonly data: string;
+}
+
 export type ChannelState = keyof typeof STATE_NUMBERS;
 export type CallState = 'DOWN' | 'RINGING' | 'EARLY' | 'ACTIVE' | 'HELD' | 'UNHELD' | 'HANGUP';
 const CALLSTATE_NUMBERS: Record<CallState, number> = {
@@ -50,10 +56,19 @@ export class Channel {
   state: ChannelState = 'CS_NEW';
   callState: CallState = 'DOWN';
   cause: string | undefined;
-  application = { name: '', data: '' };
+  /** True while it waits in `park`. */
+  parked = false;
+  /** Applications under way, the innermost last: what is broadcast to a leg runs inside what it does. */
+  readonly applications: Application[] = [];
+  lastApplication: Application | undefined;
+  /** The other leg of a bridge went away, this one is still there. */
+  onAlone: () => void = () => this.hangup('NORMAL_CLEARING');
+  /** Called when the channel is about to end, while it still is one. */
+  readonly onEnding: (() => void)[] = [];
   /** Called once the channel is gone, with its cause. */
   readonly onHangup: ((cause: string) => void)[] = [];
   private readonly board: Switchboard;
+  private parting = false;
   private answerState: 'ringing' | 'early' | 'answered' | 'hangup' = 'ringing';
   private readonly mos: () => number;
 
@@ -118,15 +133,32 @@ export class Channel {
     this.fireState();
   }
 
-  execute(application: string, data: string): void {
-    this.application = { name: application, data };
-    this.set('current_application', application);
-    if (data) this.set('current_application_data', data);
-    this.fire('CHANNEL_EXECUTE', applicationHeaders(this.application));
+  /** What it does now. */
+  get application(): Application {
+    return this.applications.at(-1) ?? { name: '', data: '' };
   }
 
-  executed(): void {
-    this.fire('CHANNEL_EXECUTE_COMPLETE', applicationHeaders(this.application));
+  execute(name: string, data: string): Application {
+    const application = { name, data };
+    this.applications.push(application);
+    this.lastApplication = application;
+    this.set('current_application', name);
+    if (data) this.set('current_application_data', data);
+    this.fire('CHANNEL_EXECUTE', applicationHeaders(application));
+    return application;
+  }
+
+  executed(application: Application): void {
+    const at = this.applications.indexOf(application);
+    if (at < 0) return;
+    this.applications.splice(at, 1);
+    this.fire('CHANNEL_EXECUTE_COMPLETE', applicationHeaders(application));
+  }
+
+  park(parked: boolean): void {
+    if (this.parked === parked) return;
+    this.parked = parked;
+    this.fire(parked ? 'CHANNEL_PARK' : 'CHANNEL_UNPARK');
   }
 
   /** 180 (or 183, with media) was sent or came. */
@@ -187,15 +219,23 @@ export class Channel {
     other.enter('CS_EXCHANGE_MEDIA');
   }
 
-  /** Parts the legs without ending either. */
-  unbridge(): void {
+  /** Leaves its bridge; what becomes of the other leg is that one's business. */
+  part(): void {
     const other = this.peer;
-    if (!other) return;
+    if (!other || this.parting) return;
+    this.parting = true;
+    other.parting = true;
     const a = this.originator ? this : other;
-    a.fire('CHANNEL_UNBRIDGE', bridgeHeaders(a, a.peer as Channel));
-    this.peer = undefined;
-    other.peer = undefined;
-    for (const leg of [this, other]) leg.variables.delete('bridge_uuid');
+    // The one that was called goes before the bridge is said to be over, the one that called after it.
+    if (other !== a && other.alive) other.onAlone();
+    a.fire('CHANNEL_UNBRIDGE', bridgeHeaders(a, a === this ? other : this));
+    for (const leg of [this, other]) {
+      leg.peer = undefined;
+      leg.parting = false;
+      leg.variables.delete('bridge_uuid');
+      leg.variables.delete('signal_bond');
+    }
+    if (other === a && other.alive) other.onAlone();
   }
 
   /**
@@ -213,12 +253,10 @@ export class Channel {
       const reason = `Q.850;cause=${q850(cause) || 16};text="${cause}"`;
       this.session?.hangup({ status: how.status ?? statusOfCause(cause), headers: { Reason: reason } });
     }
-    // A leg that was bridged to ends with the one that bridged it; the other way round the dialplan decides.
-    const other = this.peer;
-    if (other?.alive && this.originator)
-      other.hangup(cause === 'ORIGINATOR_CANCEL' ? cause : 'NORMAL_CLEARING');
-    if (this.peer) this.unbridge();
-    if (this.application.name) this.executed();
+    if (this.peer) this.part();
+    this.park(false);
+    for (const listener of this.onEnding) listener();
+    for (const application of this.applications.toReversed()) this.executed(application);
     this.complete(cause);
     for (const listener of this.onHangup) listener(cause);
   }

@@ -6,6 +6,15 @@ export interface Action {
   data: string;
 }
 
+/** Runs what the dialplan says for a call that came in: the built-in one, or what mod_xml_curl's URL answers. */
+export async function routeInbound(node: StandinNode, leg: CallLeg): Promise<void> {
+  const { channel } = leg;
+  const actions = await findActions(node, leg);
+  if (!channel.alive) return;
+  if (actions && actions.length > 0) await leg.begin(actions);
+  else channel.hangup('NO_ROUTE_DESTINATION');
+}
+
 /** The actions for a call that came in; undefined when no extension matches. */
 export async function findActions(node: StandinNode, leg: CallLeg): Promise<Action[] | undefined> {
   const { settings } = node;
@@ -21,8 +30,7 @@ export async function findActions(node: StandinNode, leg: CallLeg): Promise<Acti
       { application: 'bridge', data: `sofia/internal/${number}@${settings.bridgeTo}` },
     ];
   }
-  return [
-    { application: 'answer', data: '' },
-    { application: 'park', data: '' },
-  ];
+  const park = { application: 'park', data: '' };
+  if (settings.parks && leg.channel.variables.has('sip_h_X-Callmesh-Session')) return [park];
+  return [{ application: 'answer', data: '' }, park];
 }

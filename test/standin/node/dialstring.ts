@@ -9,37 +9,52 @@ export interface Destination {
   user: string;
   /** From fs_path; else the address in the URI. */
   target: Target | undefined;
+  /** fs_path as a Route header field. */
+  route: string | undefined;
 }
+
+/** Who is called at once, these one after another: "a,b|c" is [[a, b], [c]]. */
+export type Alternates = Destination[][];
 
 /**
  * A dial string as bridge and originate take it: {vars}[vars]sofia/profile/user@host,
- * alternatives after | or , (both tried one after the other here). Endpoints other
- * than sofia are left out: nothing behind them exists in a stand-in.
+ * with "," at once, with "|" one after another. What ":_:" parts is called at once,
+ * each part by itself (enterprise originate). Endpoints other than sofia are left
+ * out: nothing behind them exists in a stand-in.
  */
-export function parseDialString(text: string): Destination[] {
-  const { variables: shared, rest } = takeVariables(text.trim(), '{', '}');
-  return splitAlternatives(rest).flatMap((part) => {
-    const { variables, rest: endpoint } = takeVariables(part.trim(), '[', ']');
-    const [kind, , ...address] = endpoint.split('/');
-    if (kind?.toLowerCase() !== 'sofia' || address.length === 0) return [];
-    const where = address.join('/');
-    const full = /^sips?:/i.test(where) ? where : `sip:${where}`;
-    const uri = parseUri(full);
-    if (!uri) return [];
-    const path = uri.params.get('fs_path');
-    uri.params.delete('fs_path');
-    const plain = full.replace(/;fs_path=[^;?]*/i, '');
-    const via = path === undefined ? undefined : parseNameAddr(decodeURIComponent(path)).uri;
-    return [
-      {
-        variables: new Map([...shared, ...variables]),
-        name: endpoint.split(';')[0] ?? endpoint,
-        uri: plain,
-        user: uri.user ?? '',
-        target: uriTarget(via ?? plain),
-      },
-    ];
+export function parseDialString(text: string): Alternates[] {
+  const { variables: everywhere, rest } = takeVariables(text.trim(), '<', '>');
+  return rest.split(':_:').map((part) => {
+    const { variables, rest: groups } = takeVariables(part.trim(), '{', '}');
+    const shared = new Map([...everywhere, ...variables]);
+    const alternates = splitOutside(groups, '|').map((group) =>
+      splitOutside(group, ',').flatMap((one) => destination(one, shared)),
+    );
+    return alternates.filter((group) => group.length > 0);
   });
+}
+
+function destination(text: string, shared: Map<string, string>): Destination[] {
+  const { variables, rest: endpoint } = takeVariables(text.trim(), '[', ']');
+  const [kind, , ...address] = endpoint.split('/');
+  if (kind?.toLowerCase() !== 'sofia' || address.length === 0) return [];
+  const where = address.join('/');
+  const full = /^sips?:/i.test(where) ? where : `sip:${where}`;
+  const uri = parseUri(full);
+  if (!uri) return [];
+  const path = uri.params.get('fs_path');
+  const plain = full.replace(/;fs_path=[^;?]*/i, '');
+  const via = path === undefined ? undefined : parseNameAddr(decodeURIComponent(path)).uri;
+  return [
+    {
+      variables: new Map([...shared, ...variables]),
+      name: endpoint.split(';')[0] ?? endpoint,
+      uri: plain,
+      user: uri.user ?? '',
+      target: uriTarget(via ?? plain),
+      route: via === undefined ? undefined : `<${via}>`,
+    },
+  ];
 }
 
 /** Takes "{a=b,c='d,e'}" off the front. */
@@ -66,13 +81,14 @@ function takeVariables(
   return { variables, rest };
 }
 
-function splitAlternatives(text: string): string[] {
+/** Splits at a mark that is not inside brackets. */
+function splitOutside(text: string, mark: string): string[] {
   let depth = 0;
   const parts = [''];
   for (const c of text) {
     if (c === '[' || c === '{') depth++;
     if (c === ']' || c === '}') depth--;
-    if ((c === '|' || c === ',') && depth === 0) parts.push('');
+    if (c === mark && depth === 0) parts.push('');
     else parts[parts.length - 1] += c;
   }
   return parts.filter((part) => part.trim() !== '');

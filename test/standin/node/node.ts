@@ -8,7 +8,8 @@ import type { SipTimers } from '../sip/timers.ts';
 import { CallLeg } from './call.ts';
 import { Channel } from './channel.ts';
 import { microseconds, uptimeText } from './clock.ts';
-import { executeInbound } from './execute.ts';
+import type { Room } from './conference.ts';
+import { routeInbound } from './dialplan.ts';
 import { Originator } from './originate.ts';
 import { invitationVariables, profileOf } from './profile.ts';
 import { RtpPort } from './rtp.ts';
@@ -39,6 +40,7 @@ export class StandinNode {
   readonly board: Switchboard;
   readonly channels = new Map<string, Channel>();
   readonly legs = new Map<string, CallLeg>();
+  readonly rooms = new Map<string, Room>();
   readonly globals = new Map<string, string>();
   readonly counter = new SessionCounter();
   readonly originator = new Originator(this);
@@ -228,10 +230,10 @@ export class StandinNode {
     channel.set('recovery_profile_name', 'internal');
     channel.set('sofia_profile_url', `sip:mod_sofia@${this.sip}`);
     channel.set('endpoint_disposition', 'RECEIVED');
-    const leg = new CallLeg(channel, session, this.agent.host, this.id);
+    const leg = new CallLeg(this, channel, session);
     this.adopt(leg);
     channel.announce();
-    void executeInbound(this, leg);
+    void routeInbound(this, leg);
   }
 
   private other(
@@ -267,9 +269,7 @@ export class StandinNode {
     const command = headers.get('call-command');
     if (command === 'hangup') leg.channel.hangup(headers.get('hangup-cause') ?? 'NORMAL_CLEARING');
     else if (command === 'execute') {
-      void this.originator
-        .executor(leg)
-        .run(headers.get('execute-app-name') ?? '', headers.get('execute-app-arg') ?? '');
+      void leg.broadcast(headers.get('execute-app-name') ?? '', headers.get('execute-app-arg') ?? '');
     }
     return true;
   }

@@ -32,8 +32,8 @@ export function finalVariables(channel: Channel, cause: string, mos: number): [s
   ];
   for (const [name, us] of epochs) vars.push([`${name}_epoch`, seconds(us)], [`${name}_uepoch`, String(us)]);
   const { callerName, callerNumber } = channel.profile;
-  if (channel.application.name)
-    vars.push(['last_app', channel.application.name], ['last_arg', channel.application.data]);
+  const last = channel.lastApplication;
+  if (last) vars.push(['last_app', last.name], ['last_arg', last.data]);
   vars.push(['caller_id', callerName ? `"${callerName}" <${callerNumber}>` : callerNumber]);
   const spans: [string, number][] = [
     ['duration', duration],

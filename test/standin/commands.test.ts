@@ -1,0 +1,13 @@
+import { commandRules } from './command-rules.ts';
+import { StandinNode } from './node/node.ts';
+
+commandRules('commands to a stand-in media node', async () => {
+  const node = await StandinNode.start({ id: 'fs-media-1', settings: { parks: true } });
+  return {
+    sip: node.sip,
+    esl: node.eslAddress,
+    password: 'standin',
+    recordings: '/var/recordings',
+    stop: async () => node.kill(),
+  };
+});
