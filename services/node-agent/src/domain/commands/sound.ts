@@ -1,0 +1,52 @@
+import type { Play, Say } from '@callmesh/proto/program';
+import { fail } from '@callmesh/runtime';
+import * as check from './check.ts';
+import type { App } from './escape.ts';
+
+/** Below the sound folder: no step upwards, no other scheme, and an extension. */
+const FILE = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*\.[A-Za-z0-9]{1,8}$/;
+/** TGML; of letters only what it needs, which leaves `path=` out: that would read any file. */
+const TONE = /^tone_stream:\/\/[%(),.;:=>+*#0-9A-DLRVdlorsvwp -]{1,500}$/;
+const LOOPS = /;loops=(-?\d+)$/;
+/** Elements FreeSWITCH takes in a list of files. */
+const MOST_FILES = 127;
+const MOST_LOOPS = 10_000;
+
+/** What the application `playback` is given; one call of it, so that one break ends it, repeats and all. */
+export function source({ source, loops }: Play, field: string): string {
+  const file = FILE.test(source) && !source.includes('..');
+  if (!file && !TONE.test(source))
+    throw fail('invalid_argument', `${field}.source: expected a file of the sound folder or a tone_stream`, {
+      field: `${field}.source`,
+    });
+  const times = check.between(loops, -1, file ? MOST_FILES : MOST_LOOPS, `${field}.loops`);
+  return file ? repeatedFile(source, times) : repeatedTone(source, times);
+}
+
+function repeatedFile(file: string, times: number): string {
+  if (times === 0 || times === 1) return file;
+  return `file_string://${Array(times < 0 ? MOST_FILES : times)
+    .fill(file)
+    .join('!')}`;
+}
+
+function repeatedTone(tone: string, times: number): string {
+  return times === 0 ? tone : `${tone.replace(LOOPS, '')};loops=${times}`;
+}
+
+export function play(play: Play, field: string): App {
+  return { name: 'playback', arg: source(play, field) };
+}
+
+const MOST_TEXT = 1_000;
+const ENGINE = 'flite';
+const VOICE = 'kal';
+
+export function say({ text, voice }: Say, field: string): App {
+  const spoken = check.text(text, MOST_TEXT * 4, `${field}.text`);
+  if (spoken.trim() === '' || spoken.length > MOST_TEXT)
+    throw fail('invalid_argument', `${field}.text: expected 1-${MOST_TEXT} characters`, {
+      field: `${field}.text`,
+    });
+  return { name: 'speak', arg: `${ENGINE}|${check.voice(voice, `${field}.voice`) || VOICE}|${spoken}` };
+}
