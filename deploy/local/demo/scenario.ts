@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseTarget, Uac } from '@callmesh/standin/uac';
-import type { Mesh, MeshSpec } from '../src/mesh.ts';
+import type { Mesh } from '../src/mesh.ts';
 import { ROOT } from '../src/paths.ts';
+import type { MeshSpec } from '../src/spec.ts';
 
 const HERE = join(ROOT, 'deploy/local/demo');
 

@@ -4,55 +4,15 @@ import { join } from 'node:path';
 import { NodeAgentServiceClient } from '@callmesh/proto/node';
 import { type NodeState, NodeStatus, StateServiceClient } from '@callmesh/proto/state';
 import { TenantRegistryServiceClient } from '@callmesh/proto/tenant';
-import { call, grpcClient, type RoleName } from '@callmesh/runtime';
+import { call, grpcClient } from '@callmesh/runtime';
 import type { Client } from '@grpc/grpc-js';
-import { type EventSocket, freeswitchNode } from './freeswitch.ts';
 import { type Edge, kamailioEdge } from './kamailio.ts';
-import { ROOT } from './paths.ts';
+import { agentConfig, placeOf, serverOf } from './node.ts';
 import { freePort } from './ports.ts';
-import { eventually, Process } from './process.ts';
+import { eventually, type Process } from './process.ts';
 import { etcdServer, natsServer, rtpengineServer, type Server } from './servers.ts';
 import { type ServiceName, type Surroundings, serviceProcess } from './service.ts';
-
-export interface NodeSpec {
-  readonly id: string;
-  readonly role: Exclude<RoleName, 'kama-wss' | 'kama-pstn'>;
-  readonly group: string;
-  /** Channels it carries; 0 means no limit. */
-  readonly max?: number;
-  readonly zone?: string;
-  readonly weight?: number;
-  /** What carries the calls; a stand-in unless told. */
-  readonly server?: 'standin' | 'freeswitch';
-  /** Settings of the stand-in, see test/standin/node/settings.ts. */
-  readonly set?: Record<string, string | number | boolean>;
-}
-
-export interface MeshSpec {
-  /** Folder for logs and data; a temporary one, removed at the end, unless given. */
-  readonly dir?: string;
-  /** YAML files (docs/operations.md, Tenants as YAML) that the registry starts with. */
-  readonly seed: readonly string[];
-  readonly nodes: readonly NodeSpec[];
-  /** How many instances of a service; one unless told. */
-  readonly replicas?: Partial<Record<ServiceName, number>>;
-  readonly rtpengine?: boolean;
-  /** Further keys of policy's config. */
-  readonly policy?: Record<string, unknown>;
-  /** Knobs of the door that differ from kamailio/params/knobs.cfg. */
-  readonly knobs?: Record<string, string>;
-  readonly progress?: (what: string) => void;
-}
-
-/** A node of the mesh: the server and the agent beside it. */
-export interface MeshNode {
-  readonly spec: NodeSpec;
-  readonly server: Process;
-  readonly agent: Process;
-  /** "127.0.0.1:port" it takes SIP at. */
-  readonly sip: string;
-  readonly esl: EventSocket;
-}
+import type { MeshNode, MeshSpec, NodeSpec, Settings } from './spec.ts';
 
 /** A leg on a stand-in; headers are FreeSWITCH's variables sip_h_<name>. */
 interface Leg {
@@ -98,16 +58,24 @@ export class Mesh {
   async stop(): Promise<void> {
     for (const client of this.#clients) client.close();
     // The stores last: whoever says goodbye says it to them.
-    const [stores, rest] = [this.#processes.slice(0, 3), this.#processes.slice(3)];
+    const stores = new Set(this.#servers.map(({ process }) => process));
+    const rest = this.#processes.filter((process) => !stores.has(process));
     await Promise.all(rest.reverse().map((process) => process.stop()));
-    await Promise.all(stores.map((process) => process.stop()));
+    await Promise.all([...stores].map((process) => process.stop()));
     if (this.#temporary) rmSync(this.dir, { recursive: true, force: true });
   }
 
-  /** A gRPC client of one instance, e.g. `client(StateServiceClient, 'state-1')`; closed with the mesh. */
-  client<C extends Client>(Ctor: Parameters<typeof grpcClient<C>>[1], instance: string): C {
+  /**
+   * A gRPC client of one instance, e.g. `client(StateServiceClient, 'state-1')`;
+   * closed with the mesh. The mesh's own token unless another is given.
+   */
+  client<C extends Client>(
+    Ctor: Parameters<typeof grpcClient<C>>[1],
+    instance: string,
+    token = this.token,
+  ): C {
     const address = this.service(instance).ready.grpc!;
-    const caller = { name: 'local', instance: 'local-1', config: { auth: { token: this.token }, grpc: {} } };
+    const caller = { name: 'local', instance: 'local-1', config: { auth: { token }, grpc: {} } };
     const client = grpcClient(caller, Ctor, address);
     this.#clients.add(client);
     return client;
@@ -131,7 +99,7 @@ export class Mesh {
   }
 
   /** Changes settings of a stand-in while it runs. */
-  async set(id: string, settings: Record<string, string | number | boolean>): Promise<void> {
+  async set(id: string, settings: Settings): Promise<void> {
     await this.#control(id, 'set', { method: 'POST', body: JSON.stringify(settings) });
   }
 
@@ -170,20 +138,24 @@ export class Mesh {
     return { dir: this.dir, etcd: this.etcd.url, nats: this.nats.url, token: this.token };
   }
 
+  get #servers(): Server[] {
+    return [this.etcd, this.nats, this.rtpengine].filter((server) => server !== undefined);
+  }
+
   async #start(): Promise<void> {
     const say = this.#spec.progress ?? (() => {});
     say('etcd, NATS and rtpengine');
     this.etcd = await etcdServer(this.dir);
     this.nats = await natsServer(this.dir);
     this.rtpengine = this.#spec.rtpengine === false ? undefined : await rtpengineServer(this.dir);
-    const servers = [this.etcd, this.nats, this.rtpengine].filter((server) => server !== undefined);
-    await Promise.all(servers.map((server) => this.#run(server.process)));
+    await Promise.all(this.#servers.map((server) => this.#run(server.process)));
     say('tenant-registry, session-cache, state and policy');
     await Promise.all([
       ...this.#replicas('tenant-registry', { embedded: { storage: 'disk' }, seed: [...this.#spec.seed] }),
       ...this.#replicas('session-cache'),
       ...this.#replicas('state'),
       ...this.#replicas('policy', this.#spec.policy),
+      ...this.#replicas('call-control', { embedded: { storage: 'disk' }, ...this.#spec.callControl }),
     ]);
     say(`${this.#spec.nodes.length} nodes and their agents`);
     await Promise.all([...this.#spec.nodes.map((node) => this.#startNode(node)), this.#startEdge()]);
@@ -193,7 +165,7 @@ export class Mesh {
 
   /** Instances are named "<service>-<n>"; the names are taken in order before anything starts. */
   #replicas(service: ServiceName, config: Record<string, unknown> = {}): Promise<unknown>[] {
-    const count = this.#spec.replicas?.[service] ?? 1;
+    const count = this.#spec.replicas?.[service] ?? (service === 'call-control' ? 0 : 1);
     return Array.from({ length: count }, (_, index) =>
       this.#startService(service, `${service}-${index + 1}`, config),
     );
@@ -214,43 +186,14 @@ export class Mesh {
     return process.start();
   }
 
+  /** The two find each other, whichever is there first. */
   async #startNode(spec: NodeSpec): Promise<void> {
-    const { id, role, group, max = 0 } = spec;
-    // Fixed ports: a node that is restarted is found where it was.
-    const sip = `127.0.0.1:${await freePort()}`;
-    const esl = { port: await freePort(), password: `esl-${this.token}` };
-    const server = await this.#run(
-      spec.server === 'freeswitch'
-        ? freeswitchNode({ id, role, dir: join(this.dir, id), sip, esl, max })
-        : this.#standin(spec, sip, esl),
-    );
-    const agent = await this.#startService('node-agent', `${id}-agent`, {
-      node: {
-        id,
-        role,
-        group,
-        sip_uri: `sip:${sip};transport=udp`,
-        max_sessions: max,
-        ...(spec.zone && { zone: spec.zone }),
-        ...(spec.weight && { weight: spec.weight }),
-      },
-      backend: { kind: 'freeswitch', esl: { host: '127.0.0.1', ...esl } },
-    });
-    this.nodes.set(id, { spec, server, agent, sip, esl });
-  }
-
-  #standin(spec: NodeSpec, sip: string, esl: EventSocket): Process {
-    return new Process({
-      name: spec.id,
-      command: process.execPath,
-      args: [
-        ...[join(ROOT, 'test/standin/standin.mjs'), '--id', spec.id, '--password', esl.password],
-        ...['--sip', sip, '--esl', `127.0.0.1:${esl.port}`],
-        ...['--control', '127.0.0.1:0', '--max', String(spec.max ?? 0), '--heartbeat', '2'],
-        ...Object.entries(spec.set ?? {}).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
-      ],
-      log: join(this.dir, `${spec.id}.log`),
-    });
+    const place = await placeOf(this.dir, this.token);
+    const [server, agent] = await Promise.all([
+      this.#run(serverOf(spec, place)),
+      this.#startService('node-agent', `${spec.id}-agent`, agentConfig(spec, place)),
+    ]);
+    this.nodes.set(spec.id, { spec, server, agent, sip: place.sip, esl: place.esl });
   }
 
   async #startEdge(): Promise<void> {

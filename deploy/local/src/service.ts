@@ -12,7 +12,13 @@ export interface Surroundings {
   readonly token: string;
 }
 
-export type ServiceName = 'tenant-registry' | 'session-cache' | 'state' | 'policy' | 'node-agent';
+export type ServiceName =
+  | 'tenant-registry'
+  | 'session-cache'
+  | 'state'
+  | 'policy'
+  | 'call-control'
+  | 'node-agent';
 
 /** A service of ours as a process; `config` is added to what all services share. */
 export function serviceProcess(

@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { type EventSocket, freeswitchNode } from './freeswitch.ts';
+import { ROOT } from './paths.ts';
+import { freePort } from './ports.ts';
+import { Process } from './process.ts';
+import type { NodeSpec } from './spec.ts';
+
+/** Where a node takes what; fixed, so that one that is restarted is found where it was. */
+export interface Place {
+  /** Folder of the mesh. */
+  readonly dir: string;
+  /** "127.0.0.1:port" for SIP. */
+  readonly sip: string;
+  readonly esl: EventSocket;
+}
+
+export async function placeOf(dir: string, token: string): Promise<Place> {
+  return {
+    dir,
+    sip: `127.0.0.1:${await freePort()}`,
+    esl: { port: await freePort(), password: `esl-${token}` },
+  };
+}
+
+/** The server of a node: FreeSWITCH, or what stands in for it. */
+export function serverOf(spec: NodeSpec, place: Place): Process {
+  if (spec.server !== 'freeswitch') return standin(spec, place);
+  const { id, role, max = 0 } = spec;
+  return freeswitchNode({ ...place, id, role, dir: join(place.dir, id), max });
+}
+
+function standin({ id, max = 0, set = {} }: NodeSpec, { dir, sip, esl }: Place): Process {
+  return new Process({
+    name: id,
+    command: process.execPath,
+    args: [
+      ...[join(ROOT, 'test/standin/standin.mjs'), '--id', id, '--password', esl.password],
+      ...['--sip', sip, '--esl', `127.0.0.1:${esl.port}`],
+      ...['--control', '127.0.0.1:0', '--max', String(max), '--heartbeat', '2'],
+      ...Object.entries(set).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
+    ],
+    log: join(dir, `${id}.log`),
+  });
+}
+
+/** Config of the agent beside it. */
+export function agentConfig(spec: NodeSpec, { sip, esl }: Place): Record<string, unknown> {
+  const { id, role, group, max = 0, zone, weight } = spec;
+  return {
+    node: {
+      ...{ id, role, group, max_sessions: max },
+      sip_uri: `sip:${sip};transport=udp`,
+      ...(zone && { zone }),
+      ...(weight && { weight }),
+    },
+    backend: { kind: 'freeswitch', esl: { host: '127.0.0.1', ...esl } },
+  };
+}

@@ -1,0 +1,49 @@
+import type { RoleName } from '@callmesh/runtime';
+import type { EventSocket } from './freeswitch.ts';
+import type { Process } from './process.ts';
+import type { ServiceName } from './service.ts';
+
+export interface NodeSpec {
+  readonly id: string;
+  readonly role: Exclude<RoleName, 'kama-wss' | 'kama-pstn'>;
+  readonly group: string;
+  /** Channels it carries; 0 means no limit. */
+  readonly max?: number;
+  readonly zone?: string;
+  readonly weight?: number;
+  /** What carries the calls; a stand-in unless told. */
+  readonly server?: 'standin' | 'freeswitch';
+  /** Settings of the stand-in, see test/standin/node/settings.ts. */
+  readonly set?: Settings;
+}
+
+/** Values of a stand-in's settings. */
+export type Settings = Record<string, string | number | boolean>;
+
+export interface MeshSpec {
+  /** Folder for logs and data; a temporary one, removed at the end, unless given. */
+  readonly dir?: string;
+  /** YAML files (docs/operations.md, Tenants as YAML) that the registry starts with. */
+  readonly seed: readonly string[];
+  readonly nodes: readonly NodeSpec[];
+  /** How many instances of a service; one unless told, and of call-control none. */
+  readonly replicas?: Partial<Record<ServiceName, number>>;
+  readonly rtpengine?: boolean;
+  /** Further keys of policy's config. */
+  readonly policy?: Record<string, unknown>;
+  /** Further keys of call-control's config. */
+  readonly callControl?: Record<string, unknown>;
+  /** Knobs of the door that differ from kamailio/params/knobs.cfg. */
+  readonly knobs?: Record<string, string>;
+  readonly progress?: (what: string) => void;
+}
+
+/** A node of the mesh: the server and the agent beside it. */
+export interface MeshNode {
+  readonly spec: NodeSpec;
+  readonly server: Process;
+  readonly agent: Process;
+  /** "127.0.0.1:port" it takes SIP at. */
+  readonly sip: string;
+  readonly esl: EventSocket;
+}
