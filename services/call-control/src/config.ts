@@ -3,9 +3,7 @@ import { z } from 'zod';
 
 /** A gRPC target: "etcd:///<service>" or "host:port". */
 const target = z.string().min(1);
-const tenant = z
-  .string()
-  .regex(/^([a-z0-9-]{1,63}|\*)$/, 'expected a tenant id, or "*" for every tenant');
+const tenant = z.string().regex(/^([a-z0-9-]{1,63}|\*)$/, 'expected a tenant id, or "*" for every tenant');
 
 /** call-control's configuration. */
 export const configSchema = z.strictObject({

@@ -39,7 +39,7 @@ export class CommandLog {
       } catch (error) {
         if (!isTaken(error)) throw error;
         const entry = await bucket.get(name);
-        if (!entry || entry.operation !== 'PUT') throw fail('conflict', 'the key was just given back');
+        if (entry?.operation !== 'PUT') throw fail('conflict', 'the key was just given back');
         return { record: entry.json<CommandRecord>(), revision: entry.revision };
       }
     });
@@ -71,7 +71,9 @@ export class CommandLog {
       if (error instanceof Error && error.name === 'CallmeshError') throw error;
       // A server that lost its data lost the bucket: it is made anew by whoever asks next.
       this.#bucket = undefined;
-      throw fail('unavailable', `idempotency keys cannot be kept: ${(error as Error).message}`, { cause: error });
+      throw fail('unavailable', `idempotency keys cannot be kept: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 }

@@ -23,7 +23,9 @@ export function checkLegUuid(field: string, value: string): string {
 }
 
 export function checkKey(value: string): string {
-  return KEY.test(value) ? value : refuse('idempotency_key', '1-128 printable ASCII characters without blanks');
+  return KEY.test(value)
+    ? value
+    : refuse('idempotency_key', '1-128 printable ASCII characters without blanks');
 }
 
 /** A whole reference; with `session`, one that may leave its leg open. Errors: invalid_argument naming the field. */

@@ -8,7 +8,9 @@ const BEGUN = { content: 'c', until: NOW + 1 };
 
 describe('a request with a key that was used', () => {
   it('gets the first result', () => {
-    expect(replay({ ...BEGUN, outcome: { result: { nodeId: 'fs-1' } } }, 'c', NOW)).toEqual({ nodeId: 'fs-1' });
+    expect(replay({ ...BEGUN, outcome: { result: { nodeId: 'fs-1' } } }, 'c', NOW)).toEqual({
+      nodeId: 'fs-1',
+    });
   });
 
   it('gets the first error', () => {

@@ -1,4 +1,10 @@
-import { type AuditPublisher, type CallContext, type CallmeshError, fail, requireTenant } from '@callmesh/runtime';
+import {
+  type AuditPublisher,
+  type CallContext,
+  type CallmeshError,
+  fail,
+  requireTenant,
+} from '@callmesh/runtime';
 import { checkTenant } from '../domain/check.ts';
 
 /** What is reached for, as audit events name it. */
@@ -29,7 +35,13 @@ export class Access {
     throw this.#told(context, owner, reached, error, ` for ${said}`);
   }
 
-  #told(context: CallContext, tenantId: string, reached: Reached, error: CallmeshError, detail = ''): CallmeshError {
+  #told(
+    context: CallContext,
+    tenantId: string,
+    reached: Reached,
+    error: CallmeshError,
+    detail = '',
+  ): CallmeshError {
     this.#audit.publish({
       what: reached,
       code: error.code,

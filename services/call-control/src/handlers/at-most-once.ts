@@ -1,4 +1,4 @@
-import { CallmeshError, type ErrorCode, toCallmeshError } from '@callmesh/runtime';
+import { type CallmeshError, type ErrorCode, toCallmeshError } from '@callmesh/runtime';
 import type { CommandLog } from '../adapters/command-log.ts';
 import { checkKey } from '../domain/check.ts';
 import { fingerprint } from '../domain/fingerprint.ts';
@@ -39,7 +39,7 @@ export async function atMostOnce<T extends object>(
   try {
     const result = await act();
     // The caller is told in any case; a repetition only learns that nobody knows.
-    await finish({ result: { ...result } }).catch(() => {});
+    await finish({ result: { ...(result as object) } }).catch(() => {});
     return { ...result, repeated: false };
   } catch (thrown) {
     const error = toCallmeshError(thrown);

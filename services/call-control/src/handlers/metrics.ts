@@ -1,0 +1,25 @@
+import type { ErrorCode } from '@callmesh/runtime';
+import type { Meter } from '@opentelemetry/api';
+
+export interface CommandMetrics {
+  commanded(kind: string, code: ErrorCode | 'ok', ms: number): void;
+}
+
+export interface ApplicationMetrics {
+  started(kind: string): void;
+}
+
+/** Commands by kind and code, and applications by kind. */
+export function controlMetrics(meter: Meter): CommandMetrics & ApplicationMetrics {
+  const duration = meter.createHistogram('callmesh_command_duration', {
+    unit: 's',
+    description: 'time from a command to what came of it',
+  });
+  const applications = meter.createCounter('callmesh_applications', {
+    description: 'calls the default application took, by what answers them',
+  });
+  return {
+    commanded: (kind, code, ms) => duration.record(ms / 1000, { kind, code }),
+    started: (kind) => applications.add(1, { kind }),
+  };
+}

@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+import { CallControlServiceService } from '@callmesh/proto/control';
+import { PolicyServiceClient } from '@callmesh/proto/policy';
+import { SessionCacheServiceClient } from '@callmesh/proto/session';
+import {
+  AuditPublisher,
+  consumeCall,
+  Etcd,
+  grpcClient,
+  grpcServer,
+  Nats,
+  registerEtcdResolver,
+  runService,
+  serviceRegistration,
+  streamHandler,
+  unaryHandler,
+} from '@callmesh/runtime';
+import { CommandLog } from './adapters/command-log.ts';
+import { legFeed } from './adapters/leg-feed.ts';
+import { Places } from './adapters/places.ts';
+import { configSchema } from './config.ts';
+import { LiveLegs } from './domain/live-legs.ts';
+import { Access } from './handlers/access.ts';
+import { defaultApplication } from './handlers/application.ts';
+import { Commander } from './handlers/commander.ts';
+import { commandHandlers } from './handlers/commands.ts';
+import { destinationHandlers } from './handlers/destinations.ts';
+import { watchEvents } from './handlers/events.ts';
+import { controlMetrics } from './handlers/metrics.ts';
+import { getSession } from './handlers/sessions.ts';
+
+await runService('call-control', configSchema, (app, config) => {
+  const etcd = app.add(new Etcd(app, config.etcd));
+  registerEtcdResolver(etcd);
+  const nats = app.add(new Nats(app, config.nats));
+  const policy = grpcClient(app, PolicyServiceClient, config.services.policy);
+  const sessions = grpcClient(app, SessionCacheServiceClient, config.services.session_cache);
+  const metrics = controlMetrics(app.meter);
+  const access = new Access(app.add(new AuditPublisher(app, nats)));
+
+  // What is known of calls.
+  const legs = new LiveLegs();
+  app.add(legFeed(app, nats, legs));
+  const places = new Places(sessions, legs);
+
+  // What may be commanded.
+  const logger = app.log;
+  const commander = new Commander({ access, log: new CommandLog(nats), places, nats, metrics, logger });
+  const destinations = destinationHandlers({ commander, places, policy, legs, newUuid: randomUUID });
+  const control = {
+    ...commandHandlers(commander),
+    originate: unaryHandler(destinations.originate),
+    transferBlind: unaryHandler(destinations.transferBlind),
+    hangUp: unaryHandler(destinations.hangUp),
+    getSession: unaryHandler(getSession(access, places, legs)),
+    watchEvents: streamHandler(watchEvents({ nats, access, places })),
+  };
+  const grpc = app.add(grpcServer(app, config.grpc, [[CallControlServiceService, control]], config.clients));
+  app.add(serviceRegistration(app, etcd, 'call-control', () => grpc.address));
+
+  // What answers calls by itself.
+  if (config.application.enabled) {
+    const lateMs = config.application.late_s * 1000;
+    const answer = defaultApplication({ policy, nats, metrics, logger, lateMs });
+    app.add(consumeCall(app, nats, 'call-control-app', answer, { event: 'created', concurrency: 64 }));
+  }
+});
