@@ -59,7 +59,14 @@ const accidents: [string, () => Promise<void>][] = [
 const report = (seq: number) =>
   LoadReport.fromPartial({ nodeId: 'fs-1', role: NodeRole.NODE_ROLE_MEDIA, epoch: 'e', seq });
 const event = (n: number) =>
-  CallEvent.fromPartial({ event: 'created', tenantId: 'acme', nodeId: 'fs-1', nodeEpoch: 'e', sequence: n });
+  CallEvent.fromPartial({
+    event: 'created',
+    tenantId: 'acme',
+    legUuid: `leg-${n}`,
+    nodeId: 'fs-1',
+    nodeEpoch: 'e',
+    sequence: n,
+  });
 
 describe('core NATS for the mesh', () => {
   it.each(accidents)('goes on after NATS %s', async (_, accident) => {

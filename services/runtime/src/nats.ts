@@ -123,10 +123,11 @@ export class Nats implements Component {
     };
   }
 
-  /** Calls `listener` at each change, and once now. */
-  onHealth(listener: (connected: boolean) => void): void {
+  /** Calls `listener` at each change, and once now, until what it returns is called. */
+  onHealth(listener: (connected: boolean) => void): () => void {
     this.#listeners.add(listener);
     listener(this.#connected);
+    return () => this.#listeners.delete(listener);
   }
 
   /** What ends an attempt for good (credentials refused, say) may be mended at the server: so try on. */

@@ -1,37 +1,64 @@
 import { CallEvent } from '@callmesh/proto/call';
 import type { Nats } from '../nats.ts';
 import type { App } from '../service.ts';
-import { token } from './json.ts';
-import { consumeStream, type EventStream, type StreamConsumer, StreamPublisher } from './stream.ts';
+import { consumeBatches, consumeEach, type EventConsumer } from './durable/consumer.ts';
+import type { Family } from './durable/family.ts';
+import { DurablePublisher } from './durable/publisher.ts';
+import { type From, type Reading, readFrom } from './durable/reading.ts';
 
 /** callmesh.call.<tenant>.<event> in JetStream stream CALLS. */
-const CALLS: EventStream<CallEvent> = {
+const calls: Family<CallEvent> = {
+  name: 'call',
   stream: 'CALLS',
-  what: 'call events',
   subject: 'callmesh.call',
   keptMs: 24 * 3_600_000,
-  outbox: 20_000,
+  deduplicatedMs: 2 * 60_000,
   type: CallEvent,
-  subjectOf: ({ tenantId, event }) => `${token(tenantId)}.${token(event)}`,
-  idOf: ({ nodeEpoch, sequence, event }) => `${nodeEpoch}-${sequence}-${event}`,
-  describe: ({ event, callId }) => ({ event, call_id: callId }),
+  place: ({ tenantId, event }) => [tenantId, event],
+  id: ({ nodeEpoch, legUuid, sequence, event }) =>
+    happensOnce(event) ? `${nodeEpoch}-${legUuid}-${event}` : `${nodeEpoch}-${legUuid}-${sequence}-${event}`,
+  lane: ({ sessionId, legUuid }) => sessionId || legUuid,
 };
 
-/** Sends call events so that each arrives, also those of a time when NATS was away, and once. */
-export class CallPublisher extends StreamPublisher<CallEvent> {
+/** What a leg does once in its life has the same id when an agent that was restarted tells it again. */
+function happensOnce(event: string): boolean {
+  return event === 'created' || event === 'hangup';
+}
+
+export type CallConsumer = EventConsumer;
+
+/** Sends call events so that each arrives, also those of a time when NATS was away, once, and in order per session. */
+export class CallPublisher extends DurablePublisher<CallEvent> {
   constructor(app: App, nats: Nats) {
-    super(app, nats, CALLS);
+    super(app, nats, calls);
   }
 }
 
-export type CallConsumer = StreamConsumer;
-
-/** Hands every call event to `handler`, at least once; one of all replicas that name the same `durable` gets it. */
+/**
+ * Hands every call event to `handler`, at least once; one of all replicas that
+ * name the same `durable` gets it. A handler that throws gets the event again.
+ */
 export function consumeCall(
   app: App,
   nats: Nats,
   durable: string,
   handler: (event: CallEvent) => Promise<void> | void,
 ): CallConsumer {
-  return consumeStream(app, nats, CALLS, durable, handler);
+  return consumeEach(app, nats, calls, { durable }, handler);
+}
+
+/** The same in batches (see consumeBatches), for handlers that store them; with `event`, only those of that name. */
+export function consumeCallBatches(
+  app: App,
+  nats: Nats,
+  durable: string,
+  handler: (events: readonly CallEvent[]) => Promise<void>,
+  { event }: { readonly event?: string } = {},
+): CallConsumer {
+  return consumeBatches(app, nats, calls, { durable, event }, handler);
+}
+
+/** Reads call events in order from a position. Errors: out_of_range, unavailable. */
+export function readCalls(nats: Nats, from: From, signal: AbortSignal): Promise<Reading<CallEvent>> {
+  return readFrom(nats, calls, from, signal);
 }

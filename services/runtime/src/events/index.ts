@@ -1,7 +1,8 @@
 export { type Assigned, publishAssigned, subscribeAssigned } from './assigned.ts';
-export { AuditPublisher, consumeAudit } from './audit.ts';
-export { type CallConsumer, CallPublisher, consumeCall } from './call.ts';
+export { AuditPublisher, consumeAuditBatches, type Refusal } from './audit.ts';
+export { type CallConsumer, CallPublisher, consumeCall, consumeCallBatches, readCalls } from './call.ts';
 export { sendCommand, serveCommands } from './command.ts';
+export type { Positioned, Reading } from './durable/reading.ts';
 export { publishLoad, subscribeLoad } from './load.ts';
 export { publishNode, subscribeNode } from './node.ts';
 export { publishSession, subscribeSession } from './session.ts';
