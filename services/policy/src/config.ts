@@ -1,5 +1,6 @@
 import { commonConfig, listenAddress } from '@callmesh/runtime';
 import { z } from 'zod';
+import { premiumPrefixes } from './domain/numbers/premium.ts';
 
 /** A gRPC target: "etcd:///<service>" or "host:port". */
 const target = z.string().min(1);
@@ -19,6 +20,14 @@ export const configSchema = z.strictObject({
       tenant_registry: target.default('etcd:///tenant-registry'),
       state: target.default('etcd:///state'),
       session_cache: target.default('etcd:///session-cache'),
+    })
+    .prefault({}),
+  destinations: z
+    .strictObject({
+      /** E.164 prefixes that only tenants with premium_allowed may call; replaces the list in domain/numbers/premium.ts. */
+      premium_prefixes: z
+        .array(z.string().regex(/^\+[1-9]\d{0,14}$/, 'expected an E.164 prefix such as "+49900"'))
+        .default([...premiumPrefixes]),
     })
     .prefault({}),
   bindings: z

@@ -31,7 +31,11 @@ import { Mesh } from './mesh.ts';
 
 await runService('policy', configSchema, (app, config) => {
   const { services, bindings, auth } = config;
-  const mesh = new Mesh({ bindingLimit: bindings.memory, now: Date.now() });
+  const mesh = new Mesh({
+    bindingLimit: bindings.memory,
+    now: Date.now(),
+    premiumPrefixes: config.destinations.premium_prefixes,
+  });
 
   // What is known: from the last snapshot first, then from whoever answers.
   app.add(snapshotFile(app, mesh, join(config.state_dir, 'snapshot.json')));

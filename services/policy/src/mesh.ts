@@ -13,6 +13,7 @@ export class Mesh implements Snapshot {
   readonly nodes: NodeTable;
   readonly usage = new Usage();
   readonly bindings: BindingMemory;
+  readonly premiumPrefixes: readonly string[];
   readonly turns = new Map<string, string>();
   readonly freshness: Freshness;
   /** True once tenants and nodes were told, now or before a restart; before that nobody can be refused as unknown. */
@@ -20,7 +21,12 @@ export class Mesh implements Snapshot {
   /** Told when tenants or nodes change, so that they can be saved. */
   changed: () => void = () => {};
 
-  constructor(options: { readonly bindingLimit: number; readonly now: number }) {
+  constructor(options: {
+    readonly bindingLimit: number;
+    readonly now: number;
+    readonly premiumPrefixes: readonly string[];
+  }) {
+    this.premiumPrefixes = options.premiumPrefixes;
     this.nodes = new NodeTable(this.ledger, (id) => this.directory.placement(id));
     this.directory.onPlacement = (id) => this.nodes.refresh(id);
     this.bindings = new BindingMemory(options.bindingLimit);

@@ -7,6 +7,7 @@ import { decide } from '../src/domain/decide.ts';
 import { type Decision, proposalOf, settle } from '../src/domain/decision.ts';
 import { locateDialog } from '../src/domain/dialog.ts';
 import type { Trace } from '../src/domain/trace.ts';
+import { lay } from './support/lay.ts';
 import { buildBinding, buildRequest, buildSnapshot, type TestSnapshot } from './support/world.ts';
 import { binding, callSpec, world } from './support/world-schema.ts';
 
@@ -110,6 +111,7 @@ describe('golden scenarios', () => {
       'no_node',
       'session_gone',
       'unavailable',
+      'not_found',
     ];
     expect([...seenRefusals].sort()).toEqual([...possible].sort());
   });
@@ -214,20 +216,4 @@ function expectRefusal(outcome: unknown, expected: z.infer<typeof refusal>): voi
     ...expected,
     why: error.message,
   });
-}
-
-/** Lays one mapping over another: mappings merge, null removes, everything else replaces. */
-function lay(under: unknown, over: unknown): unknown {
-  if (over === undefined) return under;
-  if (!isMapping(under) || !isMapping(over)) return over;
-  const result: Record<string, unknown> = { ...under };
-  for (const [key, value] of Object.entries(over)) {
-    if (value === null) delete result[key];
-    else result[key] = lay(result[key], value);
-  }
-  return result;
-}
-
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

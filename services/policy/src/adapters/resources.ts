@@ -1,13 +1,6 @@
-import {
-  Direction,
-  type Kind,
-  type NumberRule,
-  Party,
-  type Resource,
-  type Trunk,
-} from '@callmesh/proto/tenant';
+import type { Kind, NumberRule, Resource, Trunk } from '@callmesh/proto/tenant';
 import type { DirectoryItem, DirectoryKind } from '../domain/directory.ts';
-import type { DestinationKind, Trunk as DomainTrunk } from '../domain/model.ts';
+import type { DestinationKind, Direction, Trunk as DomainTrunk, Party } from '../domain/model.ts';
 import { functionFrom, roleFrom, shortName } from './proto.ts';
 
 /** A resource of the registry as decisions know it; undefined for what they do not need. */
@@ -54,13 +47,19 @@ function trunkFrom(trunk: Trunk): DomainTrunk {
     mediaAnchor:
       (shortName(trunk.mediaAnchor, 'MEDIA_ANCHOR_') as DomainTrunk['mediaAnchor'] | undefined) ?? 'auto',
     function: functionFrom(trunk.function),
+    weight: trunk.weight || 1,
+    // What is not understood is the narrower: the tenant's own numbers, asserted as most carriers want it.
+    callerPolicy: shortName(trunk.callerPolicy, 'CALLER_POLICY_') === 'any' ? 'any' : 'own',
+    identityHeader:
+      (shortName(trunk.identityHeader, 'IDENTITY_HEADER_') as DomainTrunk['identityHeader'] | undefined) ??
+      'p-asserted-identity',
   };
 }
 
-/** Policy looks called numbers up, so only rules for the called number of incoming calls matter here. */
 function ruleFrom(rule: NumberRule): DirectoryItem | undefined {
-  if (rule.direction !== Direction.DIRECTION_INBOUND || rule.party === Party.PARTY_CALLING) return undefined;
-  return { kind: 'rule', value: rule };
+  const direction = shortName(rule.direction, 'DIRECTION_') as Direction | undefined;
+  const party = (shortName(rule.party, 'PARTY_') as Party | undefined) ?? 'called';
+  return direction && { kind: 'rule', value: { ...rule, direction, party } };
 }
 
 const KINDS: Partial<Record<Kind, DirectoryKind>> = {

@@ -7,7 +7,7 @@ import type { Mesh } from '../mesh.ts';
 
 /** Changes within this time are saved together: writing all tenants is not free. */
 const SAVE_MS = 2_000;
-const VERSION = 1;
+const VERSION = 2;
 
 interface Saved {
   readonly version: number;

@@ -1,48 +1,34 @@
 import { fail } from '@callmesh/runtime';
+import { type Dialled, isOutside, lookUp } from './dialled.ts';
 import type { Directory } from './directory.ts';
-import type { Agent, CalledRule, Did } from './model.ts';
+import type { Trunk } from './model.ts';
+import { rewrite } from './numbers/rules.ts';
 import type { RouteRequest } from './request.ts';
 import { hostOf, parseSipUri } from './sip-uri.ts';
 import type { Owner } from './tenant.ts';
 
-/** What is called, after the trunk's number rules. */
-export interface Called {
-  /** User part to send on. */
-  readonly user: string;
-  readonly did?: Did | undefined;
-  readonly agent?: Agent | undefined;
-  /** Conference room of the tenant. */
-  readonly room?: string | undefined;
-}
-
 /**
- * Looks the called number up among what is the tenant's own: another tenant's
- * number is a number like any other outside.
+ * What the Request-URI names, after the trunk's number rules.
  * Errors: invalid_argument, unknown_number, unknown_agent.
  */
-export function findCalled(request: RouteRequest, owner: Owner, directory: Directory): Called {
+export function findCalled(request: RouteRequest, owner: Owner, directory: Directory): Dialled {
   const uri = parseSipUri(request.requestUri);
   if (!uri) throw fail('invalid_argument', 'expected a sip, sips or tel URI', { field: 'request_uri' });
-  const user = owner.trunk ? rewrite(uri.user, directory.calledRules(owner.trunk.id)) : uri.user;
-  if (user === '') throw fail('unknown_number', 'the request names no number', { field: 'request_uri' });
-  const tenantId = owner.tenant.id;
-  const did = directory.did(user);
-  if (did?.tenantId === tenantId)
-    return { user, did, room: did.destinationKind === 'conference' ? did.destination : undefined };
-  if (directory.isRoom(tenantId, user)) return { user, room: user };
-  const agent = directory.agentDialled(tenantId, user);
-  if (agent) return { user, agent };
-  if (owner.trunk?.kind === 'carrier' && owner.trunk.function === undefined)
+  const said = saidBy(owner.trunk, uri.user, directory);
+  if (said === '') throw fail('unknown_number', 'the request names no number', { field: 'request_uri' });
+  const called = lookUp(said, owner.tenant.id, directory);
+  // Whoever else a carrier could reach, it would reach at the tenant's cost.
+  if (owner.trunk?.kind === 'carrier' && !called.did)
     throw fail('unknown_number', 'no number of the tenant', { field: 'request_uri' });
-  if (hostOf(request.requestUri) === owner.tenant.domain.toLowerCase() && !looksLikeNumber(user))
+  if (!isOutside(called)) return called;
+  if (hostOf(request.requestUri) === owner.tenant.domain.toLowerCase() && !looksLikeNumber(called.user))
     throw fail('unknown_agent', 'no such agent', { field: 'request_uri' });
-  return { user };
+  return called;
 }
 
-/** The first rule whose digits the number starts with rewrites it. */
-function rewrite(number: string, rules: readonly CalledRule[]): string {
-  const rule = rules.find(({ match }) => number.startsWith(match));
-  return rule ? rule.prepend + number.slice(rule.strip) : number;
+/** What a trunk says, in the platform's words. */
+function saidBy(trunk: Trunk | undefined, user: string, directory: Directory): string {
+  return trunk ? rewrite(user, directory.rules(trunk.id, 'inbound', 'called')).number : user;
 }
 
 function looksLikeNumber(user: string): boolean {

@@ -43,7 +43,7 @@ export function decide(
 
   // 2. may it call
   const resent = heldByCallId(tenantId, role, request.callId, triedNodes, bindings, nodes);
-  admit(owner, called, resent !== undefined, usage, now);
+  admit(owner, called, resent !== undefined, snapshot, now);
   trace.step('admission', () => (resent ? 'lives already' : `${usage.callsOfTenant(tenantId)} calls live`));
 
   // 3. which function

@@ -1,11 +1,13 @@
-import { Counted, own } from './keyed.ts';
+import { Counted, FirstOf, Multi, own } from './keyed.ts';
 import type {
   Agent,
-  CalledRule,
   Did,
+  Direction,
   FunctionName,
   Group,
   Link,
+  NumberRule,
+  Party,
   Placement,
   Role,
   Tenant,
@@ -21,7 +23,7 @@ interface Kinds {
   agent: Agent;
   did: Did;
   trunk: Trunk;
-  rule: CalledRule;
+  rule: NumberRule;
 }
 export type DirectoryKind = keyof Kinds;
 /** One thing the tenant registry keeps, as far as decisions need it. */
@@ -45,7 +47,9 @@ export class Directory {
   readonly #agents = new Map<string, Agent>();
   readonly #extensions = new Map<string, Agent>();
   readonly #rooms = new Counted();
-  readonly #rules = new Map<string, CalledRule[]>();
+  readonly #rules = new Map<string, NumberRule[]>();
+  readonly #trunksOf = new Multi();
+  readonly #numbers = new FirstOf();
   readonly trunks = new TrunkIndex((tenantId) => this.tenant(tenantId)?.domain ?? '');
   /** Told of every node whose placement changed. */
   onPlacement: (nodeId: string) => void = () => {};
@@ -101,6 +105,11 @@ export class Directory {
     return this.#links.get(`${tenantId} ${fn} ${role}`)?.groupId;
   }
 
+  /** An agent by its id, "<username>@<tenant domain>". */
+  agentById(id: string): Agent | undefined {
+    return this.#get('agent', id);
+  }
+
   /** An agent by user name. */
   agent(tenantId: string, username: string): Agent | undefined {
     return this.#agents.get(`${tenantId} ${username}`);
@@ -116,9 +125,24 @@ export class Directory {
     return this.#rooms.has(`${tenantId} ${name}`);
   }
 
-  /** Rules for the called number of calls from a trunk, in order. */
-  calledRules(trunkId: string): readonly CalledRule[] {
-    return this.#rules.get(trunkId) ?? [];
+  /** A tenant's trunks, in order of id. */
+  trunksOf(tenantId: string): Trunk[] {
+    return this.#trunksOf.get(tenantId).flatMap((id) => this.trunk(id) ?? []);
+  }
+
+  /** The lowest number of a tenant: what it is known by where nothing else is said. */
+  firstNumber(tenantId: string): string | undefined {
+    return this.#numbers.of(tenantId);
+  }
+
+  /** The lowest number that leads to this agent. */
+  numberOfAgent(agentId: string): string | undefined {
+    return this.#numbers.of(agentId);
+  }
+
+  /** Rules for one number of calls that go one way through a trunk, in order. */
+  rules(trunkId: string, direction: Direction, party: Party): readonly NumberRule[] {
+    return this.#rules.get(ruleKey(trunkId, direction, party)) ?? [];
   }
 
   #get<K extends DirectoryKind>(kind: K, id: string): Kinds[K] | undefined {
@@ -143,10 +167,10 @@ export class Directory {
         if (value.extension) own(this.#extensions, `${value.tenantId} ${value.extension}`, value, enter);
         break;
       case 'did':
-        if (value.destinationKind === 'conference')
-          this.#rooms.count(`${value.tenantId} ${value.destination}`, enter);
+        this.#indexDid(value, enter);
         break;
       case 'trunk':
+        this.#trunksOf.change(value.tenantId, value.id, enter);
         if (enter) this.trunks.put(value);
         else this.trunks.remove(value);
         break;
@@ -158,10 +182,22 @@ export class Directory {
     }
   }
 
-  #indexRule(rule: CalledRule, enter: boolean): void {
-    const others = this.calledRules(rule.trunkId).filter(({ id }) => id !== rule.id);
-    const rules = enter ? [...others, rule].sort((a, b) => a.position - b.position) : others;
-    if (rules.length > 0) this.#rules.set(rule.trunkId, rules);
-    else this.#rules.delete(rule.trunkId);
+  #indexDid({ number, tenantId, destinationKind, destination }: Did, enter: boolean): void {
+    this.#numbers.change(tenantId, number, enter);
+    if (destinationKind === 'agent') this.#numbers.change(destination, number, enter);
+    if (destinationKind === 'conference') this.#rooms.count(`${tenantId} ${destination}`, enter);
   }
+
+  #indexRule(rule: NumberRule, enter: boolean): void {
+    const { trunkId, direction, party } = rule;
+    const others = this.rules(trunkId, direction, party).filter(({ id }) => id !== rule.id);
+    const rules = enter ? [...others, rule].sort((a, b) => a.position - b.position) : others;
+    const key = ruleKey(trunkId, direction, party);
+    if (rules.length > 0) this.#rules.set(key, rules);
+    else this.#rules.delete(key);
+  }
+}
+
+function ruleKey(trunkId: string, direction: Direction, party: Party): string {
+  return `${trunkId} ${direction} ${party}`;
 }

@@ -1,5 +1,5 @@
-import type { Called } from './called.ts';
-import type { Directory } from './directory.ts';
+import type { Dialled } from './dialled.ts';
+import { type Directory, PLATFORM } from './directory.ts';
 import { hash32 } from './hash.ts';
 import type { FunctionName, Role, Tenant } from './model.ts';
 import type { RouteRequest } from './request.ts';
@@ -21,33 +21,40 @@ const QUEUE = 'queue:';
 export function findPurpose(
   request: RouteRequest,
   owner: Owner,
-  called: Called,
+  called: Dialled,
   directory: Directory,
   role: Role,
 ): Purpose {
   const affinityKey = request.hint.affinityKey || affinityOf(called);
-  const [asked, why] = decide(request, owner, called);
+  const { tenant } = owner;
+  const linked = (fn: FunctionName) => hasLink(directory, tenant, fn, role);
+  const [asked, why] = decide(request, owner, called, linked);
   if (asked !== 'general' || request.hint.function === 'general')
     return { function: asked, affinityKey, why };
-  const { tenant } = owner;
   // All who share a conversation must fall on the same side.
   const key = affinityKey || request.callId;
-  if (isCanary(tenant, key) && hasLink(directory, tenant, role))
+  // Without a gray group anywhere there is nothing to try out: the session stays general.
+  if (isCanary(tenant, key) && linked('gray'))
     return { function: 'gray', affinityKey, why: `canary: ${tenant.canaryPercent} % of ${tenant.id}` };
   return { function: 'general', affinityKey, why };
 }
 
-function decide(request: RouteRequest, owner: Owner, called: Called): [FunctionName, string] {
-  const { did, agent, room } = called;
+function decide(
+  request: RouteRequest,
+  owner: Owner,
+  { did, agent, room }: Dialled,
+  linked: (fn: FunctionName) => boolean,
+): [FunctionName, string] {
   if (request.hint.function) return [request.hint.function, `asked for by ${request.edge}`];
-  if (room !== undefined) return ['conference', `conference room ${room}`];
+  // What nobody has asked for by name needs no group of its own.
+  if (room !== undefined && (did || linked('conference'))) return ['conference', `conference room ${room}`];
   if (did) return [did.function ?? 'general', 'called number'];
   if (owner.trunk?.function) return [owner.trunk.function, `trunk ${owner.trunk.id}`];
-  if (owner.agent && agent) return ['internal', 'agent to agent'];
+  if (owner.agent && agent && linked('internal')) return ['internal', 'agent to agent'];
   return ['general', 'no other function'];
 }
 
-function affinityOf({ did, room }: Called): string {
+function affinityOf({ did, room }: Dialled): string {
   if (room !== undefined) return `conference:${room}`;
   return did?.destinationKind === 'control' && did.destination.startsWith(QUEUE) ? did.destination : '';
 }
@@ -57,7 +64,6 @@ function isCanary(tenant: Tenant, key: string): boolean {
   return tenant.canaryPercent > 0 && hash32(`canary ${tenant.id} ${key}`) % 100 < tenant.canaryPercent;
 }
 
-/** Without a gray group anywhere there is nothing to try out: the session stays general. */
-function hasLink(directory: Directory, tenant: Tenant, role: Role): boolean {
-  return (directory.link(tenant.id, 'gray', role) ?? directory.link('*', 'gray', role)) !== undefined;
+function hasLink(directory: Directory, tenant: Tenant, fn: FunctionName, role: Role): boolean {
+  return (directory.link(tenant.id, fn, role) ?? directory.link(PLATFORM, fn, role)) !== undefined;
 }

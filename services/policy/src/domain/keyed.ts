@@ -32,6 +32,30 @@ export class Multi {
   }
 }
 
+/** The first in order of several names under one key; of thousands that rarely change, one is asked for often. */
+export class FirstOf {
+  readonly #sets = new Map<string, Set<string>>();
+  readonly #firsts = new Map<string, string>();
+
+  of(key: string): string | undefined {
+    const known = this.#firsts.get(key);
+    if (known !== undefined) return known;
+    let first: string | undefined;
+    for (const name of this.#sets.get(key) ?? []) if (first === undefined || name < first) first = name;
+    if (first !== undefined) this.#firsts.set(key, first);
+    return first;
+  }
+
+  change(key: string, name: string, enter: boolean): void {
+    const names = this.#sets.get(key) ?? new Set<string>();
+    if (enter) names.add(name);
+    else names.delete(name);
+    if (names.size > 0) this.#sets.set(key, names);
+    else this.#sets.delete(key);
+    this.#firsts.delete(key);
+  }
+}
+
 /** Enters a value under its key, or takes it out unless another has taken the key meanwhile. */
 export function own<V>(map: Map<string, V>, key: string, value: V, enter: boolean): void {
   if (enter) map.set(key, value);

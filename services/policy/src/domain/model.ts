@@ -30,6 +30,10 @@ export interface Tenant {
   readonly maxCps: number;
   /** Prefixes this tenant may call; empty means any. */
   readonly allowedDestinations: readonly string[];
+  /** Prefixes this tenant may not call; of allowed and blocked the longest match decides. */
+  readonly blockedDestinations: readonly string[];
+  /** False blocks the platform's premium prefixes too. */
+  readonly premiumAllowed: boolean;
   /** Share of its general sessions that are gray, percent 0-100. */
   readonly canaryPercent: number;
 }
@@ -59,8 +63,12 @@ export interface Agent extends Credentials {
   readonly id: string;
   readonly tenantId: string;
   readonly username: string;
+  /** For people. */
+  readonly displayName: string;
   readonly extension: string;
   readonly enabled: boolean;
+  /** True: has a mailbox. */
+  readonly voicemail: boolean;
 }
 
 export type DestinationKind =
@@ -70,7 +78,8 @@ export type DestinationKind =
   | 'announcement'
   | 'voicemail'
   | 'external'
-  | 'control';
+  | 'control'
+  | 'trunk';
 
 export interface Did {
   /** E.164 with "+". */
@@ -98,12 +107,33 @@ export interface Trunk extends Credentials {
   readonly mediaAnchor: 'auto' | 'always' | 'never';
   /** Function of calls that reach no DID. */
   readonly function: FunctionName | undefined;
+  /** Where calls to it are sent; empty: it only calls in. */
+  readonly contactUri: string;
+  /** Lower is tried first. */
+  readonly priority: number;
+  /** Share among trunks of one priority, 1-1000. */
+  readonly weight: number;
+  /** A carrier: prefixes it takes, empty means any. A PBX: its numbers. */
+  readonly servedPrefixes: readonly string[];
+  /** Presented for callers who may not present their own; empty: the tenant's first number. */
+  readonly callerNumber: string;
+  readonly callerPolicy: 'own' | 'any';
+  readonly identityHeader: 'p-asserted-identity' | 'remote-party-id' | 'none';
+  /** FreeSWITCH's causes after which the next carrier is tried; empty: the platform's. */
+  readonly failoverCauses: readonly string[];
 }
 
-/** Rewrites the called number of calls that come in by a trunk; the first match of a trunk ends. */
-export interface CalledRule {
+/** Which way a call goes through a trunk, seen from the platform. */
+export type Direction = 'inbound' | 'outbound';
+/** Which of its numbers. */
+export type Party = 'called' | 'calling';
+
+/** Rewrites a number on its way through a trunk; of one trunk, direction and party the first match ends. */
+export interface NumberRule {
   readonly id: string;
   readonly trunkId: string;
+  readonly direction: Direction;
+  readonly party: Party;
   readonly position: number;
   readonly match: string;
   readonly strip: number;

@@ -24,6 +24,12 @@ export interface RouteHint {
   readonly function?: FunctionName | undefined;
   readonly affinityKey?: string | undefined;
   readonly role?: Role | undefined;
+  /** Tenant named by a service or node of the mesh that places or passes on a call for it. */
+  readonly tenantId?: string | undefined;
+  /** Trunk a node of the mesh has found the call to come by. */
+  readonly trunkId?: string | undefined;
+  /** Agent of that tenant an edge has found the call to come from. */
+  readonly agentId?: string | undefined;
   /** Nodes already tried for this session. */
   readonly triedNodes: readonly string[];
 }

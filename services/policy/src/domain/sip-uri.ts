@@ -38,3 +38,13 @@ function withoutSeparators(user: string): string {
 export function hostOf(uri: string): string {
   return parseSipUri(uri)?.host ?? '';
 }
+
+/** "host:port" of a trunk's contact with its transport, as a URI to call there needs it: 5060 and udp are what is not said. */
+export function hostPort(uri: string): string {
+  const { host, port } = parseSipUri(uri) ?? { host: '', port: undefined };
+  const transport = /;transport=([a-z]+)/i.exec(uri)?.[1]?.toLowerCase();
+  const secure = transport === 'tls' || /^sips:/i.test(uri);
+  const suffix =
+    transport && transport !== 'udp' ? `;transport=${transport}` : secure ? ';transport=tls' : '';
+  return `${host}:${port ?? (secure ? 5061 : 5060)}${suffix}`;
+}

@@ -9,6 +9,8 @@ export interface Snapshot {
   readonly nodes: NodeTable;
   readonly bindings: BindingMemory;
   readonly usage: Usage;
+  /** Prefixes only tenants that may call premium numbers may call. */
+  readonly premiumPrefixes: readonly string[];
   /** Group to the node that was last chosen in it, for strategies that take turns. */
   readonly turns: ReadonlyMap<string, string>;
 }

@@ -20,11 +20,13 @@ export interface Owner {
 
 /**
  * Step 1, whose is it: by digest, TLS certificate or source address; nodes of the
- * mesh may also name the tenant by domain. Never a guess.
- * Errors: unknown_trunk, unknown_number, unauthenticated, challenge.
+ * mesh may also name the tenant, by its id or its domain. Never a guess.
+ * Errors: unknown_trunk, unknown_number, unauthenticated, challenge; not_found and
+ * unknown_agent when the mesh names what is not there.
  */
 export function findOwner(request: RouteRequest, directory: Directory, nodes: NodeTable): Owner {
   const asker = nodes.get(request.edge);
+  if (request.hint.tenantId !== undefined) return ownerNamed(request, directory);
   if (asker && isFreeswitch(asker)) return ownerNamedByNode(request, directory, asker);
   return (
     ownerByDigest(request, directory, asker) ??
@@ -32,6 +34,19 @@ export function findOwner(request: RouteRequest, directory: Directory, nodes: No
     ownerByAddress(request, directory) ??
     refuseStranger(request, directory, asker)
   );
+}
+
+/** Who asks has found out already, or places the call itself: for the tenant it names, and for nobody else. */
+function ownerNamed({ hint, edge }: RouteRequest, directory: Directory): Owner {
+  const tenant = directory.tenant(hint.tenantId!);
+  if (!tenant) throw fail('not_found', `there is no tenant ${hint.tenantId}`, { field: 'tenant_id' });
+  const trunk = hint.trunkId === undefined ? undefined : directory.trunk(hint.trunkId);
+  const agent = hint.agentId === undefined ? undefined : directory.agentById(hint.agentId);
+  if (hint.trunkId !== undefined && trunk?.tenantId !== tenant.id)
+    throw fail('unknown_trunk', `tenant ${tenant.id} has no trunk ${hint.trunkId}`);
+  if (hint.agentId !== undefined && agent?.tenantId !== tenant.id)
+    throw fail('unknown_agent', `tenant ${tenant.id} has no such agent`);
+  return { tenant, trunk, agent, by: `named by ${edge}` };
 }
 
 function isFreeswitch({ role }: NodeRow): boolean {

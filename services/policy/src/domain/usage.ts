@@ -1,3 +1,5 @@
+import { type TrunkLeg, TrunkLegs } from './trunk-legs.ts';
+
 /** Whose a live session is, for limits. */
 export interface LiveSession {
   readonly tenantId: string;
@@ -11,6 +13,8 @@ interface Entry extends LiveSession {
 
 /** A session session-cache never lists is over after this, as an unconfirmed binding is there. */
 const UNCONFIRMED_TTL_MS = 60_000;
+/** After hearing of no ends for this long, counts of live calls only grow and prove nothing. */
+const SILENCE_MS = 30_000;
 /** Starts are counted in slots of this many milliseconds, over one second. */
 const SLOT_MS = 50;
 const SLOTS = 1000 / SLOT_MS;
@@ -26,6 +30,13 @@ export class Usage {
    * away); undefined while they are.
    */
   silentSince: number | undefined;
+  /** Legs out through trunks; a session is counted by the trunk it came by. */
+  readonly legs = new TrunkLegs();
+
+  /** True while counts of live calls prove something. */
+  isCurrent(now: number): boolean {
+    return this.silentSince === undefined || now - this.silentSince < SILENCE_MS;
+  }
 
   /** A session this instance has just assigned. */
   start(sessionId: string, session: LiveSession, now: number): void {
@@ -70,6 +81,16 @@ export class Usage {
     for (const [key, rate] of this.#starts) if (rate.count(now) === 0) this.#starts.delete(key);
   }
 
+  /** A call this instance has just sent out through a trunk. */
+  callOut(sessionId: string, trunkId: string, now: number): void {
+    if (this.legs.assign(sessionId, trunkId, now)) this.#rate(trunkKey(trunkId)).add(now);
+  }
+
+  /** A leg out through a trunk, as its node told of it; `startedAt` is Unix milliseconds. */
+  calledOut(uuid: string, leg: TrunkLeg, startedAt: number): void {
+    if (this.legs.created(uuid, leg)) this.#rate(trunkKey(leg.trunkId)).add(startedAt);
+  }
+
   get size(): number {
     return this.#sessions.size;
   }
@@ -78,8 +99,9 @@ export class Usage {
     return this.#calls.get(tenantId) ?? 0;
   }
 
+  /** Calls that came by a trunk and those that left by it. */
   callsOfTrunk(trunkId: string): number {
-    return this.#calls.get(trunkKey(trunkId)) ?? 0;
+    return (this.#calls.get(trunkKey(trunkId)) ?? 0) + this.legs.count(trunkId);
   }
 
   startsOfTenant(tenantId: string, now: number): number {
@@ -94,13 +116,17 @@ export class Usage {
     this.#sessions.set(sessionId, entry);
     for (const key of keysOf(entry)) {
       this.#calls.set(key, (this.#calls.get(key) ?? 0) + 1);
-      let rate = this.#starts.get(key);
-      if (!rate) {
-        rate = new StartRate();
-        this.#starts.set(key, rate);
-      }
-      rate.add(startedAt);
+      this.#rate(key).add(startedAt);
     }
+  }
+
+  #rate(key: string): StartRate {
+    let rate = this.#starts.get(key);
+    if (!rate) {
+      rate = new StartRate();
+      this.#starts.set(key, rate);
+    }
+    return rate;
   }
 }
 

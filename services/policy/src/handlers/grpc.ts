@@ -58,6 +58,7 @@ function requestFrom(message: RouteSessionRequest): RouteRequest {
       function: functionFrom(message.function),
       affinityKey: message.affinityKey || undefined,
       role: roleFrom(message.role),
+      tenantId: message.tenantId || undefined,
       triedNodes: message.triedNodes,
     },
   };

@@ -17,7 +17,7 @@ describe('a session router', () => {
   let router: SessionRouter;
 
   beforeEach(() => {
-    mesh = new Mesh({ bindingLimit: 100, now: 0 });
+    mesh = new Mesh({ bindingLimit: 100, now: 0, premiumPrefixes: [] });
     mesh.known = true;
     mesh.nodes.current = true;
     mesh.usage.silentSince = undefined;

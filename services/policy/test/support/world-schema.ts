@@ -12,6 +12,10 @@ const rule = z.strictObject({
   prepend: z.string().default(''),
 });
 
+const direction = z
+  .strictObject({ called: z.array(rule).default([]), calling: z.array(rule).default([]) })
+  .prefault({});
+
 const trunk = z.strictObject({
   ...credentials,
   from: z.array(z.string()).default([]),
@@ -23,7 +27,15 @@ const trunk = z.strictObject({
   max_cps: z.int().default(0),
   enabled: z.boolean().default(true),
   function: fn.optional(),
-  called_rules: z.array(rule).default([]),
+  contact: z.string().default(''),
+  priority: z.int().default(0),
+  weight: z.int().default(1),
+  serves: z.array(z.string()).default([]),
+  caller_number: z.string().default(''),
+  caller_policy: z.enum(['own', 'any']).default('own'),
+  identity_header: z.enum(['p-asserted-identity', 'remote-party-id', 'none']).default('p-asserted-identity'),
+  failover_causes: z.array(z.string()).default([]),
+  rules: z.strictObject({ inbound: direction, outbound: direction }).prefault({}),
 });
 
 const tenant = z.strictObject({
@@ -32,6 +44,8 @@ const tenant = z.strictObject({
   max_calls: z.int().default(0),
   max_cps: z.int().default(0),
   allowed_destinations: z.array(z.string()).default([]),
+  blocked_destinations: z.array(z.string()).default([]),
+  premium_allowed: z.boolean().default(false),
   canary_percent: z.int().default(0),
   links: z.record(z.string(), z.string()).default({}),
   trunks: z.record(z.string(), trunk).default({}),
@@ -41,7 +55,9 @@ const tenant = z.strictObject({
       z.string(),
       z.strictObject({
         extension: number.default(''),
-        password: z.string(),
+        password: z.string().default('a-password'),
+        name: z.string().default(''),
+        voicemail: z.boolean().default(true),
         enabled: z.boolean().default(true),
       }),
     )
@@ -64,6 +80,7 @@ const node = z.strictObject({
 
 export const world = z.strictObject({
   tenants: z.record(z.string(), tenant),
+  premium: z.array(z.string()).default([]),
   platform_links: z.record(z.string(), z.string()).default({}),
   groups: z.record(z.string(), z.strictObject({ strategy: z.string().default('') })).default({}),
   nodes: z.record(z.string(), node),
@@ -113,6 +130,9 @@ export const callSpec = z.strictObject({
       function: fn.optional(),
       affinity: z.string().optional(),
       role: z.enum(['router', 'media', 'tandem']).optional(),
+      tenant: z.string().optional(),
+      trunk: z.string().optional(),
+      agent: z.string().optional(),
       tried: z.array(z.string()).default([]),
     })
     .optional(),

@@ -30,6 +30,7 @@ export function buildSnapshot(world: World): TestSnapshot {
     bindings: new BindingMemory(1_000),
     usage: new Usage(),
     turns: new Map(),
+    premiumPrefixes: world.premium,
   };
   fillSnapshot(snapshot, world);
   return snapshot;
@@ -72,18 +73,20 @@ function addTenant(directory: Directory, id: string, tenant: World['tenants'][st
       maxCalls: tenant.max_calls,
       maxCps: tenant.max_cps,
       allowedDestinations: tenant.allowed_destinations,
+      blockedDestinations: tenant.blocked_destinations,
+      premiumAllowed: tenant.premium_allowed,
       canaryPercent: tenant.canary_percent,
     },
   });
-  for (const [username, { extension, password, enabled }] of Object.entries(tenant.agents)) {
-    const hashes = ha1(username, tenant.domain, password);
-    directory.put({
-      kind: 'agent',
-      value: { id: `${username}@${tenant.domain}`, tenantId: id, username, extension, enabled, ...hashes },
-    });
+  for (const [username, agent] of Object.entries(tenant.agents)) {
+    const { extension, enabled, voicemail, name: displayName } = agent;
+    const hashes = ha1(username, tenant.domain, agent.password);
+    const identity = { id: `${username}@${tenant.domain}`, tenantId: id, username, displayName };
+    directory.put({ kind: 'agent', value: { ...identity, extension, enabled, voicemail, ...hashes } });
   }
   for (const [number, { function: fn, to }] of Object.entries(tenant.numbers)) {
-    const [destinationKind, destination = ''] = to.split(' ') as [DestinationKind, string?];
+    const [destinationKind, ...rest] = to.split(' ') as [DestinationKind, ...string[]];
+    const destination = rest.join('');
     directory.put({
       kind: 'did',
       value: { number, tenantId: id, function: fn, destinationKind, destination },
@@ -116,13 +119,26 @@ function addTrunk(
       enabled: trunk.enabled,
       mediaAnchor: 'auto',
       function: trunk.function,
+      contactUri: trunk.contact,
+      priority: trunk.priority,
+      weight: trunk.weight,
+      servedPrefixes: trunk.serves,
+      callerNumber: trunk.caller_number,
+      callerPolicy: trunk.caller_policy,
+      identityHeader: trunk.identity_header,
+      failoverCauses: trunk.failover_causes,
     },
   });
-  for (const [index, { match, strip, prepend }] of trunk.called_rules.entries())
-    directory.put({
-      kind: 'rule',
-      value: { id: `${id}/${index}`, trunkId: id, position: index + 1, match, strip, prepend },
-    });
+  for (const direction of ['inbound', 'outbound'] as const)
+    for (const party of ['called', 'calling'] as const)
+      for (const [index, rule] of trunk.rules[direction][party].entries()) {
+        const position = index + 1;
+        const ruleId = `${id}/${direction}/${party}/${position}`;
+        directory.put({
+          kind: 'rule',
+          value: { id: ruleId, trunkId: id, direction, party, position, ...rule },
+        });
+      }
 }
 
 function addNode(nodes: NodeTable, ledger: Ledger, id: string, node: World['nodes'][string]): void {
@@ -171,7 +187,7 @@ export function buildBinding(spec: WorldBinding): Binding {
 export function buildRequest(call: CallSpec): RouteRequest {
   const requestUri = call.request_uri ?? `sip:${call.to}@10.0.9.1:5060`;
   const colon = call.source.lastIndexOf(':');
-  const { function: fn, affinity, role, tried = [] } = call.ask ?? {};
+  const { function: fn, affinity, role, tenant, trunk, agent, tried = [] } = call.ask ?? {};
   return {
     edge: call.edge,
     callId: call.call_id,
@@ -184,7 +200,15 @@ export function buildRequest(call: CallSpec): RouteRequest {
     transport: call.transport,
     authorization: call.login ? authorizationOf(call.login, requestUri) : '',
     tlsSubject: call.tls_subject,
-    hint: { function: fn, affinityKey: affinity, role, triedNodes: tried },
+    hint: {
+      function: fn,
+      affinityKey: affinity,
+      role,
+      tenantId: tenant,
+      trunkId: trunk,
+      agentId: agent,
+      triedNodes: tried,
+    },
   };
 }
 
