@@ -274,6 +274,32 @@ export function commandRules(title: string, start: () => Promise<MediaServer>): 
       expect(tried).toEqual(['sip:a@acme.example', 'sip:b@acme.example']);
     });
 
+    it('tries no further way after a cause that says enough', async () => {
+      const tried: string[] = [];
+      callee.onCall = (session) => {
+        tried.push(session.invite.uri);
+        session.reject(486);
+      };
+      const { call, uuid } = await parked();
+      const ways = `{fail_on_single_reject=!NORMAL_TEMPORARY_FAILURE/RECOVERY_ON_TIMER_EXPIRE}${aor('a')}|${aor('b')}`;
+      await api(`uuid_transfer ${uuid} ${program(`bridge:${ways}`)}`);
+      expect((await call.outcome).status).toBe(486);
+      expect(tried).toEqual(['sip:a@acme.example']);
+    });
+
+    it('presents whom it is told, and keeps back the headers it is told', async () => {
+      const sessions = onCall('answer');
+      const { call, uuid } = await parked();
+      const steps = ['set:effective_caller_id_number=+4930999', 'set:effective_caller_id_name=Acme'];
+      const dial = `bridge:{exclude_outgoing_extra_header=X-(Test|Other)$}${aor()}`;
+      await api(`uuid_transfer ${uuid} ${program(...steps, dial)}`);
+      await call.outcome;
+      const { headers } = sessions[0]!.invite;
+      expect(headers.get('from')).toMatch(/^"Acme" <sip:\+4930999@/);
+      expect(headers.get('x-test')).toBeUndefined();
+      expect(headers.get('x-callmesh-session')).toBe(SESSION['X-Callmesh-Session']);
+    });
+
     it.each([',', ':_:'])(
       'calls several at once (%s): the first answer wins, the others are cancelled',
       async (mark) => {

@@ -1,20 +1,16 @@
-import { OutgoingSession } from '../sip/outgoing.ts';
-import { parseTarget } from '../sip/uri.ts';
-import { CallLeg } from './call.ts';
-import { Channel } from './channel.ts';
+import type { OutgoingSession } from '../sip/outgoing.ts';
+import type { CallLeg } from './call.ts';
+import type { Channel } from './channel.ts';
 import { type Alternates, type Destination, parseDialString } from './dialstring.ts';
 import type { StandinNode } from './node.ts';
+import { type Calling, outgoingLeg } from './outgoing-leg.ts';
 import { RtpPort } from './rtp.ts';
 import { Signal } from './signal.ts';
 
-export interface DialOptions {
-  /** The leg that bridges: its caller id, its X- headers, and its progress follow the new leg. */
-  caller?: CallLeg;
-  /** Gives up when this happens; the end of the caller's leg unless told. */
-  until?: Signal;
-  callerName?: string;
-  callerNumber?: string;
-  timeoutS?: number;
+export interface DialOptions extends Omit<Calling, 'enterprise'> {
+  /** Gives up when this happens. */
+  readonly until?: Signal;
+  readonly timeoutS?: number;
 }
 
 export type DialResult =
@@ -23,11 +19,9 @@ export type DialResult =
   | { leg: undefined; cause: string; status?: number };
 
 /** One attempt to call somebody: what it is part of, and when it is too late. */
-interface Attempt extends DialOptions {
-  /** Several dial strings at once, each by itself: the new legs then know nothing of the leg that bridges. */
-  enterprise: boolean;
+interface Attempt extends DialOptions, Calling {
   /** Somebody else answered. */
-  lost: Signal;
+  readonly lost: Signal;
 }
 
 /** Calls out. */
@@ -58,6 +52,7 @@ export class Originator {
       result = await this.race(calls, lost);
       off();
       if (result.leg || attempt.lost.happened || givenUp(attempt)) return result;
+      if (endsAll(result.cause, group[0]?.variables.get('fail_on_single_reject'))) return result;
     }
     return result;
   }
@@ -85,7 +80,9 @@ export class Originator {
       return { leg: undefined, cause: 'DESTINATION_OUT_OF_ORDER' };
     }
     const rtp = await RtpPort.open(node.settings.rtp, node.agent.host);
-    const leg = this.leg(destination, attempt, rtp);
+    const leg = outgoingLeg(node, destination, attempt, rtp);
+    node.adopt(leg);
+    leg.channel.announce();
     const { channel } = leg;
     const { seconds, cause } = limit(channel, attempt);
     const timer = setTimeout(() => channel.hangup(cause), seconds * 1000);
@@ -106,88 +103,16 @@ export class Originator {
       if (channel.alive) (leg.session as OutgoingSession).start();
     });
   }
-
-  private leg(destination: Destination, options: Attempt, rtp: RtpPort): CallLeg {
-    const { node } = this;
-    const caller = options.caller?.channel.profile;
-    const variables = new Map([...(options.caller?.exported ?? []), ...destination.variables]);
-    const number =
-      variables.get('origination_caller_id_number') ??
-      options.callerNumber ??
-      caller?.callerNumber ??
-      '0000000000';
-    const name =
-      variables.get('origination_caller_id_name') ?? options.callerName ?? caller?.callerName ?? '';
-    const channel = new Channel(node.board, {
-      direction: 'outbound',
-      name: destination.name,
-      profile: {
-        username: caller?.username ?? '',
-        callerName: name,
-        callerNumber: number,
-        destination: destination.user,
-        calleeNumber: destination.user,
-        networkAddr: caller?.networkAddr ?? '',
-        context: 'default',
-      },
-      rtp,
-      mos: () => node.settings.mos,
-      number: node.counter.total + 1,
-      ...(variables.get('origination_uuid') ? { uuid: variables.get('origination_uuid') as string } : {}),
-    });
-    for (const [key, value] of variables) channel.set(key, value);
-    // In an enterprise originate nothing says whose leg it is: a caller is known by what is exported alone.
-    const bridging = options.enterprise ? undefined : options.caller?.channel;
-    if (bridging) {
-      channel.set('originator', bridging.uuid);
-      channel.set('call_uuid', bridging.uuid);
-      channel.set('signal_bond', bridging.uuid);
-    }
-    const headers = customHeaders(bridging?.variables, variables);
-    const session = new OutgoingSession(node.agent, {
-      uri: destination.uri,
-      from: `${name ? `"${name.replace(/["\\]/g, '')}" ` : ''}<sip:${number}@${node.agent.host}>`,
-      ...this.target(destination),
-      headers: [
-        ['X-Callmesh-From-Node', node.id],
-        ...(destination.route ? ([['Route', destination.route]] as [string, string][]) : []),
-        ...headers,
-      ],
-      ...(variables.get('sip_invite_call_id')
-        ? { callId: variables.get('sip_invite_call_id') as string }
-        : {}),
-    });
-    const leg = new CallLeg(node, channel, session);
-    session.invite.body = leg.media.offer();
-    session.invite.headers.set('Content-Type', 'application/sdp');
-    channel.set('sip_call_id', session.dialog.callId);
-    channel.set('sip_destination_url', destination.uri);
-    channel.set('sip_profile_name', 'internal');
-    channel.set('sofia_profile_name', 'internal');
-    channel.set('sip_outgoing_contact_uri', node.agent.contact(session.target.transport));
-    for (const [header, value] of headers) channel.set(`sip_h_${header}`, value);
-    session.handlers.provisional = (response) => {
-      if (response.status === 100) return;
-      const media = response.body !== '';
-      if (media) leg.media.remote(response.body);
-      channel.progress(media);
-      // Early media is not bridged here: the caller hears of it as ringing.
-      options.caller?.ring();
-    };
-    node.adopt(leg);
-    channel.announce();
-    return leg;
-  }
-
-  private target(destination: Destination): { target?: ReturnType<typeof parseTarget> } {
-    const proxy = this.node.settings.outboundProxy;
-    if (proxy) return { target: parseTarget(proxy) };
-    return destination.target ? { target: destination.target } : {};
-  }
 }
 
 function givenUp({ until, caller }: Attempt): boolean {
   return until?.happened === true || caller?.channel.alive === false;
+}
+
+/** Whether a cause ends the whole attempt: "true", causes that do, or "!" and those that do not. */
+function endsAll(cause: string, wanted = ''): boolean {
+  if (wanted === '' || wanted === 'true') return wanted === 'true';
+  return wanted.includes(cause) !== wanted.startsWith('!');
 }
 
 /** How long a leg may ring, and the cause then: its own limit, else the one of whoever calls. */
@@ -197,17 +122,4 @@ function limit({ variables }: Channel, attempt: Attempt): { seconds: number; cau
   const caller = attempt.caller?.channel.variables;
   const all = variables.get('originate_timeout') ?? caller?.get('call_timeout') ?? attempt.timeoutS;
   return { seconds: Number(all ?? 60), cause: 'NO_ANSWER' };
-}
-
-/** sip_h_* of the new leg, and the X- headers of the bridging one (sip_copy_custom_headers). */
-function customHeaders(
-  caller: Map<string, string> | undefined,
-  own: Map<string, string>,
-): [string, string][] {
-  const headers = new Map<string, string>();
-  if (caller?.get('sip_copy_custom_headers') !== 'false') {
-    for (const [name, value] of caller ?? []) if (/^sip_h_X-/i.test(name)) headers.set(name.slice(6), value);
-  }
-  for (const [name, value] of own) if (name.startsWith('sip_h_')) headers.set(name.slice(6), value);
-  return [...headers];
 }
