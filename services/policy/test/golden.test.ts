@@ -7,11 +7,11 @@ import { decide } from '../src/domain/decide.ts';
 import { type Decision, proposalOf, settle } from '../src/domain/decision.ts';
 import { locateDialog } from '../src/domain/dialog.ts';
 import type { Trace } from '../src/domain/trace.ts';
+import { base, GOLDEN, refusal } from './support/golden.ts';
 import { lay } from './support/lay.ts';
 import { buildBinding, buildRequest, buildSnapshot, type TestSnapshot } from './support/world.ts';
 import { binding, callSpec, world } from './support/world-schema.ts';
 
-const FOLDER = new URL('../golden/', import.meta.url);
 /** The time of every scenario, Unix milliseconds. */
 const NOW = 1_800_000_000_000;
 
@@ -41,13 +41,6 @@ const expectation = z.strictObject({
   ha1: z.boolean().optional(),
   moved: z.boolean().optional(),
   replace: z.boolean().optional(),
-});
-
-const refusal = z.strictObject({
-  code: z.string(),
-  sip: z.int(),
-  retry_after: z.number().optional(),
-  realm: z.string().optional(),
 });
 
 const parts = {
@@ -83,11 +76,10 @@ const document = z.strictObject({
   scenarios: z.array(z.record(z.string(), z.unknown())),
 });
 
-const base = parse(readFileSync(new URL('_world.yaml', FOLDER), 'utf8')) as unknown;
 const seenRefusals = new Set<string>();
 
-for (const file of readdirSync(FOLDER).filter((name) => /^[^_].*\.yaml$/.test(name))) {
-  const { about, given, scenarios } = document.parse(parse(readFileSync(new URL(file, FOLDER), 'utf8')));
+for (const file of readdirSync(GOLDEN).filter((name) => /^[^_].*\.yaml$/.test(name))) {
+  const { about, given, scenarios } = document.parse(parse(readFileSync(new URL(file, GOLDEN), 'utf8')));
   describe(`${file}: ${about}`, () => {
     for (const raw of scenarios) it(String(raw.name), () => runBoth(raw, lay(base, given)));
   });

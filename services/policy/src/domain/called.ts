@@ -1,8 +1,7 @@
 import { fail } from '@callmesh/runtime';
 import { type Dialled, isOutside, lookUp } from './dialled.ts';
 import type { Directory } from './directory.ts';
-import type { Trunk } from './model.ts';
-import { rewrite } from './numbers/rules.ts';
+import { fromTrunk } from './numbers/inbound.ts';
 import type { RouteRequest } from './request.ts';
 import { hostOf, parseSipUri } from './sip-uri.ts';
 import type { Owner } from './tenant.ts';
@@ -14,7 +13,7 @@ import type { Owner } from './tenant.ts';
 export function findCalled(request: RouteRequest, owner: Owner, directory: Directory): Dialled {
   const uri = parseSipUri(request.requestUri);
   if (!uri) throw fail('invalid_argument', 'expected a sip, sips or tel URI', { field: 'request_uri' });
-  const said = saidBy(owner.trunk, uri.user, directory);
+  const said = owner.trunk ? fromTrunk(uri.user, owner.trunk, 'called', directory).number : uri.user;
   if (said === '') throw fail('unknown_number', 'the request names no number', { field: 'request_uri' });
   const called = lookUp(said, owner.tenant.id, directory);
   // Whoever else a carrier could reach, it would reach at the tenant's cost.
@@ -24,11 +23,6 @@ export function findCalled(request: RouteRequest, owner: Owner, directory: Direc
   if (hostOf(request.requestUri) === owner.tenant.domain.toLowerCase() && !looksLikeNumber(called.user))
     throw fail('unknown_agent', 'no such agent', { field: 'request_uri' });
   return called;
-}
-
-/** What a trunk says, in the platform's words. */
-function saidBy(trunk: Trunk | undefined, user: string, directory: Directory): string {
-  return trunk ? rewrite(user, directory.rules(trunk.id, 'inbound', 'called')).number : user;
 }
 
 function looksLikeNumber(user: string): boolean {

@@ -2,8 +2,7 @@ import { fail } from '@callmesh/runtime';
 import type { Agent, FunctionName, Random, Tenant, Trunk } from '../model.ts';
 import { whyNotTrunk } from '../numbers/carriers.ts';
 import { toE164 } from '../numbers/e164.ts';
-import { planOutbound, requirePlan } from '../numbers/plan.ts';
-import { rewrite } from '../numbers/rules.ts';
+import { planFor, planOutbound, requirePlan } from '../numbers/plan.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { type Asked, type Meaning, type Understood, understand } from './meaning.ts';
 import { type Hop, Ways } from './ways.ts';
@@ -196,17 +195,17 @@ function outsideNumber({ agent, number }: CallingParty, { directory }: Snapshot)
 /** The tenant's own PBX sees the caller as it is, in the form it wants. */
 function toPbx(trunk: Trunk, number: string, caller: CallingParty, context: Context): Call {
   const { ways, now, snapshot } = context;
-  const { directory, usage } = snapshot;
-  const refused = whyNotTrunk({ ...trunk, servedPrefixes: [] }, number, usage, now);
+  // It was named, or has this number: what it serves is not asked again.
+  const refused = whyNotTrunk({ ...trunk, servedPrefixes: [] }, number, snapshot.usage, now);
   if (refused?.passing) throw fail('limit_calls', `trunk ${trunk.id}: ${refused.why}`, { retryAfterS: 5 });
   if (refused)
     throw fail(trunk.enabled ? 'unavailable' : 'trunk_disabled', `trunk ${trunk.id}: ${refused.why}`);
-  const called = rewrite(number, directory.rules(trunk.id, 'outbound', 'called')).number;
-  const shown = caller.agent ? caller.agent.extension || caller.agent.username : caller.number;
-  const from = rewrite(toE164(shown) ?? shown, directory.rules(trunk.id, 'outbound', 'calling')).number;
-  const leg = { hops: ways.toPbx(trunk, called), agentId: '', trunkId: trunk.id };
-  const callerName = caller.agent?.displayName ?? '';
-  return { groups: [{ legs: [leg] }], callerNumber: from, callerName, anonymous: caller.anonymous };
+  const { agent, anonymous } = caller;
+  const shown = agent ? agent.extension || agent.username : caller.number;
+  const { called, calling } = planFor(trunk, number, { number: shown, anonymous }, snapshot.directory);
+  const leg = { hops: ways.toPbx(trunk, called.number), agentId: '', trunkId: trunk.id };
+  const callerName = agent?.displayName ?? '';
+  return { groups: [{ legs: [leg] }], callerNumber: calling.number, callerName, anonymous };
 }
 
 function mailboxOf(meaning: Meaning, caller: Agent | undefined): string {

@@ -11,7 +11,7 @@ export interface Caller {
   readonly anonymous: boolean;
 }
 
-/** What a carrier is told of the caller. */
+/** What a trunk is told of the caller. */
 export interface Presented {
   /** In From; empty: anonymous. */
   readonly calling: Rewritten;
@@ -22,18 +22,24 @@ export interface Presented {
 }
 
 /**
- * The calling number of a call out through a carrier. What the tenant may not show
+ * The calling number of a call out through a trunk. What a carrier may not be shown
  * becomes the trunk's own number; a caller who wants to stay unknown is hidden from
  * whoever is called, and asserted to a carrier that is given identities, for it has
- * to keep the number to itself (RFC 3325 section 9.3).
+ * to keep the number to itself (RFC 3325 section 9.3). The tenant's own PBX is told
+ * who calls as it is.
  */
 export function presentCaller(caller: Caller, trunk: Trunk, directory: Directory): Presented {
-  const own = permitted(caller.number, trunk, directory);
-  const calling = rewrite(own, own === '' ? [] : directory.rules(trunk.id, 'outbound', 'calling'));
-  const asserted = trunk.identityHeader === 'none' ? '' : calling.number;
+  const carrier = trunk.kind === 'carrier';
+  const shown = carrier
+    ? permitted(caller.number, trunk, directory)
+    : (toE164(caller.number) ?? caller.number);
+  const calling = rewrite(shown, shown === '' ? [] : directory.rules(trunk.id, 'outbound', 'calling'));
+  const asserted = carrier && trunk.identityHeader !== 'none' ? calling.number : '';
   // Without any number to show there is nobody to be known.
-  if (caller.anonymous || own === '') return { calling: { ...calling, number: '' }, asserted, privacy: 'id' };
-  return { calling, asserted, privacy: '' };
+  const hidden = caller.anonymous || shown === '';
+  return hidden
+    ? { calling: { ...calling, number: '' }, asserted, privacy: 'id' }
+    : { calling, asserted, privacy: '' };
 }
 
 function permitted(said: string, trunk: Trunk, directory: Directory): string {

@@ -1,4 +1,5 @@
 import { fail } from '@callmesh/runtime';
+import type { Directory } from '../directory.ts';
 import type { Random, Tenant, Trunk } from '../model.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { type Caller, type Presented, presentCaller } from './caller.ts';
@@ -64,14 +65,19 @@ export function planOutbound(
       refused.push({ trunk, ...reason });
       continue;
     }
-    plans.push({
-      trunk,
-      called: rewrite(number, directory.rules(trunk.id, 'outbound', 'called')),
-      ...presentCaller(call.caller, trunk, directory),
-      failoverCauses: failoverCauses(trunk),
-    });
+    plans.push(planFor(trunk, number, call.caller, directory));
   }
   return { plans, refused };
+}
+
+/** What this trunk is given, whether it takes the call or not. */
+export function planFor(trunk: Trunk, number: string, caller: Caller, directory: Directory): OutboundPlan {
+  return {
+    trunk,
+    called: rewrite(number, directory.rules(trunk.id, 'outbound', 'called')),
+    ...presentCaller(caller, trunk, directory),
+    failoverCauses: failoverCauses(trunk),
+  };
 }
 
 /** The plans, when there is one. Errors: limit_calls when all that could are full, unavailable when none could. */
