@@ -26,6 +26,10 @@ export interface FreeSwitchSpec {
   readonly esl: EventSocket;
   /** Channels it carries; 0 leaves the configuration's own limit. */
   readonly max: number;
+  /** Where its agent answers what it asks of the mesh. */
+  readonly xmlPort?: number;
+  /** fs-tandem: "ip:port" it takes carriers' calls at. */
+  readonly carrier?: string;
 }
 
 /** The freeswitch binary: in FREESWITCH_HOME, or on PATH; undefined where there is none. */
@@ -85,10 +89,17 @@ export function freeswitchNode(spec: FreeSwitchSpec): Process {
       FS_ESL_PASSWORD: spec.esl.password,
       FS_LOG_FILE: '/dev/stdout',
       ...(spec.max > 0 && { FS_MAX_SESSIONS: String(spec.max) }),
+      ...(spec.xmlPort && { FS_XML_PORT: String(spec.xmlPort) }),
+      ...(spec.carrier && carrierSide(spec.carrier)),
     },
     log: `${spec.dir}.log`,
     // The profile takes calls by the time the event socket listens.
     ready: () => listening(spec.esl.port, START_MS),
     readyMs: START_MS,
   });
+}
+
+function carrierSide(carrier: string): Record<string, string> {
+  const [address, port] = carrier.split(':') as [string, string];
+  return { FS_CARRIER_ADDRESS: address, FS_CARRIER_PORT: port };
 }
