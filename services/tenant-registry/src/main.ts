@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { TenantRegistryServiceService } from '@callmesh/proto/tenant';
 import {
   type App,
@@ -11,10 +10,11 @@ import {
   runService,
   serviceRegistration,
 } from '@callmesh/runtime';
-import { databaseComponent } from './adapters/component.ts';
-import { openEmbedded, openPostgres } from './adapters/database.ts';
+import { databaseComponent, openDatabase } from '@callmesh/runtime/sql';
+import { MIGRATIONS } from './adapters/database.ts';
 import { Feed } from './adapters/feed.ts';
 import { Store } from './adapters/store.ts';
+import type { Tables } from './adapters/tables.ts';
 import { configSchema } from './config.ts';
 import type { Wanted } from './domain/document/read.ts';
 import { PLATFORM } from './domain/kind.ts';
@@ -26,10 +26,8 @@ await runService('tenant-registry', configSchema, async (app, config) => {
   const wanted = readSeed(config.seed.map((name) => ({ name, text: readFileSync(name, 'utf8') })));
   const etcd = app.add(new Etcd(app, config.etcd));
   const nats = app.add(new Nats(app, config.nats));
-  const database = config.database
-    ? openPostgres(config.database.url, config.database.pool_size)
-    : await openEmbedded(config.embedded.storage === 'disk' ? join(config.state_dir, 'database') : undefined);
-  app.add(databaseComponent(app, database));
+  const database = await openDatabase<Tables>(app, config);
+  app.add(databaseComponent(app, database, MIGRATIONS));
   const store = new Store(database.db, config.changes_kept);
   const feed = app.add(
     new Feed({

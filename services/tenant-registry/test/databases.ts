@@ -1,6 +1,7 @@
+import { migrate, openEmbedded, openPostgres } from '@callmesh/runtime/sql';
 import { postgresBinaries, startPostgres, type TestPostgres } from '../../../test/support/postgres.ts';
-import { type Database, openEmbedded, openPostgres } from '../src/adapters/database.ts';
-import { migrate } from '../src/adapters/migrate.ts';
+import { type Database, MIGRATIONS } from '../src/adapters/database.ts';
+import type { Tables } from '../src/adapters/tables.ts';
 
 /** A kind of database the contract suite runs against. */
 export interface Backend {
@@ -18,8 +19,8 @@ export const embedded: Backend = {
   available: true,
   start: async () => {},
   async open() {
-    const database = await openEmbedded(undefined);
-    await migrate(database.db);
+    const database = await openEmbedded<Tables>(undefined);
+    await migrate(database.db, MIGRATIONS);
     return database;
   },
   stop: async () => {},
@@ -44,8 +45,8 @@ export function postgres(): ServerBackend {
     },
     async open() {
       count += 1;
-      const database = openPostgres(server!.createDatabase(`test_${count}`), 4);
-      await migrate(database.db);
+      const database = openPostgres<Tables>(server!.createDatabase(`test_${count}`), 4);
+      await migrate(database.db, MIGRATIONS);
       return database;
     },
     stop: async () => server?.stop(),

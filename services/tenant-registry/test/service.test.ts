@@ -6,9 +6,9 @@ import {
   type WatchEvent,
 } from '@callmesh/proto/tenant';
 import { App, call, grpcClient, grpcServer, parseConfig, serverStream } from '@callmesh/runtime';
+import { openPostgres } from '@callmesh/runtime/sql';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../src/adapters/database.ts';
-import { openPostgres } from '../src/adapters/database.ts';
 import { Feed } from '../src/adapters/feed.ts';
 import { Store } from '../src/adapters/store.ts';
 import { configSchema } from '../src/config.ts';

@@ -1,10 +1,10 @@
 import { fail } from '@callmesh/runtime';
+import { mapped } from '@callmesh/runtime/sql';
 import type { Kysely, Transaction } from 'kysely';
 import type { Batch } from '../domain/batch.ts';
 import type { KindName, KindSpec, Row } from '../domain/kind.ts';
 import { kinds } from '../domain/kinds/index.ts';
 import type { Stored } from '../domain/resource.ts';
-import { mapped } from './errors.ts';
 import { toStored } from './rows.ts';
 import type { KindTable, Tables } from './tables.ts';
 import { applyBatch, type Outcome } from './writer.ts';

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail } from '@callmesh/runtime';
+import { fail } from '../errors.ts';
 
 /**
  * Makes a folder this process's own and returns what gives it back. Two embedded

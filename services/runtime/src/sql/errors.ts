@@ -1,8 +1,8 @@
-import { CallmeshError, type ErrorCode, fail } from '@callmesh/runtime';
+import { CallmeshError, type ErrorCode, fail } from '../errors.ts';
 
 /** SQLSTATE (PostgreSQL appendix A), by code or by its class of two characters. */
 const bySqlState: Record<string, readonly [ErrorCode, string]> = {
-  // The store checks these itself, in words; here is what slipped through.
+  // A store checks these itself, in words; here is what slipped through.
   '23505': ['already_exists', 'another row has it already'],
   '23503': ['precondition_failed', 'something refers to it, or what it refers to is missing'],
   '22021': ['invalid_argument', 'text contains a character the database does not take'],
