@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { callsInto, demoSpec } from './demo/scenario.ts';
+import { callsInto, type DemoCall } from './demo/calls.ts';
+import { demoSpec, pbxs } from './demo/scenario.ts';
 import { callTable, nodeTable } from './demo/tables.ts';
 import { freeswitchBinary } from './src/freeswitch.ts';
 import { Mesh } from './src/mesh.ts';
@@ -38,34 +39,45 @@ async function run(): Promise<boolean> {
   steps.next('what Debian has to bring');
   await installSystem(steps.detail);
   rmSync(dir, { recursive: true, force: true });
-  const server = freeswitch ? 'freeswitch' : 'standin';
-  const nodes = demoSpec.nodes.map((node) => ({ ...node, server }) as const);
-  mesh = await Mesh.start({ ...demoSpec, nodes, dir, progress: (what) => steps.next(what) });
+  const spec = demoSpec(freeswitch ? 'freeswitch' : 'standin');
+  mesh = await Mesh.start({ ...spec, dir, progress: (what) => steps.next(what) });
   if (interrupted) return false;
   steps.next('20 calls from two PBXs through Kamailio');
-  const calls = await callsInto(mesh);
+  const calls = await callsInto(mesh, pbxs(spec));
   steps.end();
-  console.log(`\n${callTable(calls)}\n\n${nodeTable(await mesh.table())}\n`);
+  console.log(
+    `\n${callTable(calls, { media: freeswitch !== undefined })}\n\n${nodeTable(await mesh.table())}\n`,
+  );
   const completed = calls.filter((call) => call.ok).length;
   console.log(`${completed} of ${calls.length} calls completed on a node of their tenant's group`);
+  const heard = calls.filter(({ audio }) => audio.loud > 0);
   console.log(
     freeswitch
-      ? `nodes are real FreeSWITCH servers (${freeswitch}) with the configuration in freeswitch/fs-media`
-      : 'nodes are stand-ins (test/standin): they speak SIP and ESL as FreeSWITCH does',
+      ? `nodes are real FreeSWITCH servers (${freeswitch}); ${heard.length} calls heard a tone`
+      : 'nodes are stand-ins (test/standin): they speak SIP and ESL as FreeSWITCH does, without media',
   );
-  return completed === calls.length;
+  return completed === calls.length && (!freeswitch || heard.length === calls.filter(hearsTone).length);
+}
+
+/** A conference of one is silent; everything else the demo calls plays a tone. */
+function hearsTone({ function: fn }: DemoCall): boolean {
+  return fn !== 'conference';
 }
 
 function whatToLookAt(running: Mesh): void {
   const policy = running.service('policy-1').ready;
   const state = running.service('state-1').ready;
+  const control = running.service('call-control-1').ready;
   console.log(`
 callmesh is up.
   place a call       sipp -sf test/sip/scenarios/pbx.xml 127.0.0.1:${running.edge.sipPort} -i 127.0.2.1 -s +4930100100 -m 1 -d 3000
                      (sipp is in Debian's package sip-tester)
   policy's API       http://${policy.api}/docs
   policy's health    http://${policy.http}/health
-  node table (gRPC)  ${state.grpc}  callmesh.state.v1.StateService/ListNodes, with reflection; token ${running.token}
+  node table (gRPC)  ${state.grpc}  callmesh.state.v1.StateService/ListNodes
+  calls (gRPC)       ${control.grpc}  callmesh.control.v1.CallControlService: Originate, WatchEvents ...
+  records (gRPC)     ${control.grpc}  callmesh.cdr.v1.CdrService/ListSessions
+                     all with reflection; metadata "authorization: Bearer ${running.token}"
   Kamailio metrics   http://127.0.0.1:${running.edge.metricsPort}/metrics
   etcd, NATS         ${running.etcd.url}  ${running.nats.url}
   logs               ${running.dir}/*.log

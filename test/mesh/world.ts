@@ -15,6 +15,8 @@ export interface TestTenant {
   /** Further keys of the tenant and of its trunk. */
   readonly tenant?: Record<string, unknown>;
   readonly trunk?: Record<string, unknown>;
+  /** Further sections of its document, or entries of those it has: dids, agents, trunks. */
+  readonly more?: Record<string, readonly unknown[]>;
 }
 
 /** `count` tenants t01, t02 ... spread over the groups in turn. */
@@ -39,15 +41,26 @@ export function mediaNodes(group: string, count: number, more: Partial<NodeSpec>
 }
 
 function documents(all: readonly TestTenant[], nodes: readonly NodeSpec[]): string {
-  const groups = [...new Set(nodes.map(({ group }) => group))];
-  const platform = { node_groups: groups.map((id) => ({ id, name: id, role: 'media' })) };
-  const each = all.map(({ id, host, group, number, tenant, trunk }) => ({
-    tenant: { id, name: id, domain: `${id}.example`, ...tenant },
+  const roles = new Map(nodes.map(({ group, role }) => [group, role]));
+  const platform = {
+    node_groups: [...roles].map(([id, role]) => ({ id, name: id, role })),
+    // Routers and tandems serve every tenant.
+    links: [...roles]
+      .filter(([, role]) => role !== 'media')
+      .map(([group_id, role]) => ({ function: 'general', group_id, role })),
+  };
+  return [platform, ...all.map(documentOf)].map((document) => stringify(document)).join('---\n');
+}
+
+function documentOf({ id, host, group, number, tenant, trunk, more = {} }: TestTenant) {
+  const document: Record<string, readonly unknown[]> = {
     links: [{ function: 'general', group_id: group, role: 'media' }],
     trunks: [{ id: `${id}-pbx`, kind: 'hybrid', auth: 'address', source_addresses: [host], ...trunk }],
     dids: [{ number, function: 'general', destination_kind: 'control' }],
-  }));
-  return [platform, ...each].map((document) => stringify(document)).join('---\n');
+  };
+  for (const [section, entries] of Object.entries(more))
+    document[section] = [...(document[section] ?? []), ...entries];
+  return { tenant: { id, name: id, domain: `${id}.example`, ...tenant }, ...document };
 }
 
 /** The log line of a decision. */

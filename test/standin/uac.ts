@@ -14,6 +14,9 @@
 //   const batch = await uac.run({ count: 200, rate: 50, holdMs: 500, call: (i) => ({ proxy, to: `sip:${i}@acme` }) });
 //   batch.completed, batch.failed, batch.outcomes, batch.byNode (Map node -> calls), batch.setupMs (p50, p95, max)
 //
+//   const ear = await Ear.open(host);                  // audio of a call: sends silence, counts and listens
+//   uac.call({ ..., sdp: ear.offer });  ear.answered(outcome.response.body);  ear.received, ear.loud, ear.sent
+//
 //   await uac.options('127.0.0.1:5060');  uac.sendRaw('...', '127.0.0.1:5060');  uac.close();
 //
 // Node that answered: header X-Callmesh-Node of the 18x or 200, else the Contact's address. Calls that come in are
@@ -31,6 +34,7 @@ export type { SessionEnd } from './sip/session.ts';
 export { parseTarget } from './sip/uri.ts';
 export type { Batch, RunOptions } from './uac/batch.ts';
 export type { CallOptions, Outcome, UacCall } from './uac/call.ts';
+export { Ear } from './uac/ear.ts';
 
 export class Uac {
   readonly agent: SipAgent;

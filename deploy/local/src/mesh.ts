@@ -155,7 +155,7 @@ export class Mesh {
       ...this.#replicas('session-cache'),
       ...this.#replicas('state'),
       ...this.#replicas('policy', this.#spec.policy),
-      ...this.#replicas('call-control', { embedded: { storage: 'disk' }, ...this.#spec.callControl }),
+      ...this.#replicas('call-control', { ...this.#spec.callControl }),
     ]);
     say(`${this.#spec.nodes.length} nodes and their agents`);
     await Promise.all([...this.#spec.nodes.map((node) => this.#startNode(node)), this.#startEdge()]);
@@ -188,12 +188,13 @@ export class Mesh {
 
   /** The two find each other, whichever is there first. */
   async #startNode(spec: NodeSpec): Promise<void> {
-    const place = await placeOf(this.dir, this.token);
+    const place = await placeOf(spec, this.dir, this.token);
     const [server, agent] = await Promise.all([
       this.#run(serverOf(spec, place)),
       this.#startService('node-agent', `${spec.id}-agent`, agentConfig(spec, place)),
     ]);
-    this.nodes.set(spec.id, { spec, server, agent, sip: place.sip, esl: place.esl });
+    const { sip, esl, carrier } = place;
+    this.nodes.set(spec.id, { spec, server, agent, sip, esl, ...(carrier && { carrier }) });
   }
 
   async #startEdge(): Promise<void> {

@@ -12,13 +12,19 @@ export interface Place {
   /** "127.0.0.1:port" for SIP. */
   readonly sip: string;
   readonly esl: EventSocket;
+  /** Where the agent answers what the server asks of the mesh. */
+  readonly xmlPort: number;
+  /** fs-tandem: "127.0.0.1:port" for carriers. */
+  readonly carrier?: string;
 }
 
-export async function placeOf(dir: string, token: string): Promise<Place> {
+export async function placeOf({ role, server }: NodeSpec, dir: string, token: string): Promise<Place> {
   return {
     dir,
     sip: `127.0.0.1:${await freePort()}`,
     esl: { port: await freePort(), password: `esl-${token}` },
+    xmlPort: await freePort(),
+    ...(role === 'tandem' && server === 'freeswitch' && { carrier: `127.0.0.1:${await freePort()}` }),
   };
 }
 

@@ -46,4 +46,6 @@ export interface MeshNode {
   /** "127.0.0.1:port" it takes SIP at. */
   readonly sip: string;
   readonly esl: EventSocket;
+  /** fs-tandem: "127.0.0.1:port" it takes carriers' calls at. */
+  readonly carrier?: string;
 }

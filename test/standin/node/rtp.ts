@@ -3,11 +3,15 @@ import type { AudioOffer } from '../sip/sdp.ts';
 
 export type RtpMode = 'off' | 'echo' | 'send';
 
+const RTP_HEADER = 12;
+
 let nextUnbound = 16384;
 
 /** The media side of one leg. Off, it is only a port number for the SDP; otherwise a UDP socket that counts. */
 export class RtpPort {
   received = 0;
+  /** Of those, packets with something to hear: silence is one value throughout. */
+  loud = 0;
   sent = 0;
   port: number;
   private socket: Socket | undefined;
@@ -42,6 +46,7 @@ export class RtpPort {
     socket.on('error', () => {});
     socket.on('message', (data, from) => {
       rtp.received++;
+      if (new Set(data.subarray(RTP_HEADER)).size > 3) rtp.loud++;
       if (rtp.mode !== 'echo') return;
       rtp.sent++;
       socket.send(data, from.port, from.address);

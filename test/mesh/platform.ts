@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto';
+import { eventually, type Mesh } from '@callmesh/local';
+import type { CallEvent } from '@callmesh/proto/call';
+import { CallControlServiceClient } from '@callmesh/proto/control';
+import { call, fromGrpcError, serverStream } from '@callmesh/runtime';
+
+type Method = Exclude<keyof CallControlServiceClient & string, 'watchEvents' | 'close'>;
+type Request<M extends Method> = Parameters<typeof call<CallControlServiceClient, M>>[2];
+
+/** A service of the platform: it commands the calls of a tenant, and hears of them. */
+export class Platform {
+  readonly tenantId: string;
+  /** Everything that was told, in order. */
+  readonly events: CallEvent[] = [];
+  /** Where to go on watching. */
+  position = 0;
+  readonly #client: CallControlServiceClient;
+  readonly #abort = new AbortController();
+
+  private constructor(client: CallControlServiceClient, tenantId: string) {
+    this.#client = client;
+    this.tenantId = tenantId;
+  }
+
+  /** Watches from the first event on; as the mesh itself unless a client's token is given. */
+  static async open(
+    mesh: Mesh,
+    tenantId: string,
+    { instance = 'call-control-1', token }: { instance?: string; token?: string } = {},
+  ): Promise<Platform> {
+    const platform = new Platform(mesh.client(CallControlServiceClient, instance, token), tenantId);
+    void platform.#watch();
+    return platform;
+  }
+
+  /** A command or question; the idempotency key is a new one unless given. */
+  do<M extends Method>(method: M, request: Partial<Request<M>>, deadlineMs = 5_000) {
+    const key = { idempotencyKey: randomUUID() };
+    return call(this.#client, method, { ...key, ...request } as Request<M>, { deadlineMs });
+  }
+
+  /** A reference to the leg of an event. */
+  leg({ sessionId, legUuid }: Pick<CallEvent, 'sessionId' | 'legUuid'>) {
+    return { tenantId: this.tenantId, sessionId, legUuid };
+  }
+
+  /** The first event that is like this, once it was told. */
+  async told(like: Partial<CallEvent> | ((event: CallEvent) => boolean), ms?: number): Promise<CallEvent> {
+    const matches = typeof like === 'function' ? like : (event: CallEvent) => isLike(event, like);
+    return eventually(
+      () => this.events.find(matches),
+      `told of ${typeof like === 'function' ? like : JSON.stringify(like)}`,
+      ms,
+    );
+  }
+
+  /** Names of what was told of a leg, in order. */
+  of({ legUuid }: Pick<CallEvent, 'legUuid'>): string[] {
+    return this.events.filter((event) => event.legUuid === legUuid).map(({ event }) => event);
+  }
+
+  close(): void {
+    this.#abort.abort();
+  }
+
+  /** Goes on where it was when call-control or the stream went away. */
+  async #watch(): Promise<void> {
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
+      const request = {
+        ...{ tenantId: this.tenantId, sessionId: '', agentId: '' },
+        ...{ afterPosition: this.position, fromStart: this.position === 0 },
+      };
+      try {
+        for await (const { event, position } of serverStream(this.#client, 'watchEvents', request, {
+          signal,
+        })) {
+          if (event) this.events.push(event);
+          this.position = position;
+        }
+      } catch (error) {
+        if (fromGrpcError(error).code === 'tenant_forbidden') return;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  }
+}
+
+function isLike(event: CallEvent, like: Partial<CallEvent>): boolean {
+  return Object.entries(like).every(([key, value]) => event[key as keyof CallEvent] === value);
+}
