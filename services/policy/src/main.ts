@@ -18,14 +18,17 @@ import { Binder } from './adapters/binder.ts';
 import { nodeFeed, sessionFeed, tenantFeed } from './adapters/feeds.ts';
 import { firstSnapshot } from './adapters/first-snapshot.ts';
 import { follow } from './adapters/follow.ts';
+import { registrations } from './adapters/registrations.ts';
 import { sessionIds } from './adapters/session-ids.ts';
 import { sessionLookup } from './adapters/session-lookup.ts';
 import { snapshotFile } from './adapters/snapshot-file.ts';
 import { configSchema } from './config.ts';
+import { destinationResolver } from './handlers/destinations.ts';
 import { dialogHandler } from './handlers/dialog.ts';
 import { policyService } from './handlers/grpc.ts';
 import { httpApi } from './handlers/http.ts';
 import { routingMetrics } from './handlers/metrics.ts';
+import { numberExplainer } from './handlers/numbers.ts';
 import { SessionRouter } from './handlers/session-router.ts';
 import { Mesh } from './mesh.ts';
 
@@ -54,17 +57,24 @@ await runService('policy', configSchema, (app, config) => {
   // What is decided.
   const stream = app.add(new BindStream(app, sessions));
   const binder = app.add(new Binder(app, mesh, stream, bindings.deadline_ms));
+  const metrics = routingMetrics(app.meter, mesh, () => binder.waiting);
+  const contacts = registrations(sessions, bindings.deadline_ms);
   const router = new SessionRouter(mesh, {
     bind: (proposal, replace) => binder.bind(proposal, replace),
     announce: (nodeId, epoch, sessionId) => assignments.announce(nodeId, epoch, sessionId),
     newSessionId: sessionIds(),
-    metrics: routingMetrics(app.meter, mesh, () => binder.waiting),
+    metrics,
     log: app.log,
   });
   const dialog = dialogHandler(mesh, sessionLookup(sessions, bindings.deadline_ms), app.log);
 
   // Who may ask.
-  const grpc = app.add(grpcServer(app, config.grpc, [[PolicyServiceService, policyService(mesh, router)]]));
+  const policy = policyService(mesh, {
+    router,
+    resolveDestination: destinationResolver(mesh, { contacts, metrics, log: app.log }),
+    explainNumber: numberExplainer(mesh),
+  });
+  const grpc = app.add(grpcServer(app, config.grpc, [[PolicyServiceService, policy]]));
   const api = app.add(
     httpApi(
       { listen: config.api.listen, token: auth.token, version: '0.1.0' },

@@ -39,7 +39,6 @@ const scenario = z.strictObject({
       plays: z.string(),
       shows: z.string(),
       anonymous: z.boolean(),
-      continues: z.boolean(),
     })
     .partial()
     .optional(),
@@ -75,7 +74,6 @@ function describeAnswer({ meaning, dial, mailbox, function: fn }: Resolved): Rec
     plays: meaning.kind === 'announcement' ? meaning.source : undefined,
     shows: dial?.callerNumber,
     anonymous: dial?.anonymous,
-    continues: (dial?.continueOn.length ?? 0) > 0,
   };
 }
 

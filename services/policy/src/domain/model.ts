@@ -183,3 +183,14 @@ export interface Binding {
   /** Edge or node that asked. */
   readonly edgeId: string;
 }
+
+/** A device an agent is registered with. */
+export interface Contact {
+  /** As it was registered. */
+  readonly uri: string;
+  /** Path that reaches it, outermost first (RFC 3327). */
+  readonly path: readonly string[];
+  /** fs-router that took the registration. */
+  readonly routerId: string;
+  readonly tenantId: string;
+}

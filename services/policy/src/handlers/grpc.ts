@@ -1,7 +1,11 @@
 import type {
   Candidate,
+  ExplainNumberRequest,
+  ExplainNumberResponse,
   ExplainResponse,
   PolicyServiceServer,
+  ResolveDestinationRequest,
+  ResolveDestinationResponse,
   RouteSessionRequest,
   RouteSessionResponse,
 } from '@callmesh/proto/policy';
@@ -18,8 +22,15 @@ import type { SessionRouter } from './session-router.ts';
 
 const MOST_CALL_ID = 256;
 
+export interface PolicyPorts {
+  readonly router: Pick<SessionRouter, 'route'>;
+  resolveDestination(request: ResolveDestinationRequest): Promise<ResolveDestinationResponse>;
+  explainNumber(request: ExplainNumberRequest): ExplainNumberResponse;
+}
+
 /** The same decisions over gRPC, for the mesh's own nodes and services, and why they are as they are. */
-export function policyService(mesh: Mesh, router: Pick<SessionRouter, 'route'>): PolicyServiceServer {
+export function policyService(mesh: Mesh, ports: PolicyPorts): PolicyServiceServer {
+  const { router, resolveDestination, explainNumber } = ports;
   return {
     routeSession: unaryHandler(async (message: RouteSessionRequest) => {
       const { decision, sessionId, durable } = await router.route(requestFrom(message));
@@ -29,12 +40,8 @@ export function policyService(mesh: Mesh, router: Pick<SessionRouter, 'route'>):
       if (!request) throw fail('invalid_argument', 'expected a request to explain', { field: 'request' });
       return explain(mesh, requestFrom(request));
     }),
-    resolveDestination: unaryHandler(() => {
-      throw fail('unavailable', 'not built yet');
-    }),
-    explainNumber: unaryHandler(() => {
-      throw fail('unavailable', 'not built yet');
-    }),
+    resolveDestination: unaryHandler(resolveDestination),
+    explainNumber: unaryHandler(explainNumber),
   };
 }
 

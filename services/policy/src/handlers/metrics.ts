@@ -7,7 +7,12 @@ export interface RoutingMetrics {
   decided(ms: number): void;
   /** A request was answered: by which strategy, with which error code or "ok", in how many milliseconds. */
   routed(strategy: string, outcome: string, ms: number): void;
+  /** Another question was answered: which one, with which error code or "ok", in how many milliseconds. */
+  answered(question: Question, outcome: string, ms: number): void;
 }
+
+/** What policy is asked beside where a session goes. */
+export type Question = 'destination' | 'dialplan' | 'directory';
 
 /** Policy's metrics. Labels are few and bounded: tenants and nodes are in the log and in Explain. */
 export function routingMetrics(meter: Meter, mesh: Mesh, waiting: () => number): RoutingMetrics {
@@ -22,6 +27,16 @@ export function routingMetrics(meter: Meter, mesh: Mesh, waiting: () => number):
     unit: 's',
     description: 'time from request to answer, binding included',
   });
+  const questions = meter.createHistogram('callmesh_policy_question_duration', {
+    unit: 's',
+    description: 'time to answer what a destination is, or a question of FreeSWITCH, by outcome',
+  });
+  observe(
+    meter,
+    'callmesh_policy_trunk_legs',
+    'legs out through trunks, told by nodes or just sent out',
+    () => mesh.usage.legs.size,
+  );
   observe(
     meter,
     'callmesh_policy_pending',
@@ -51,6 +66,7 @@ export function routingMetrics(meter: Meter, mesh: Mesh, waiting: () => number):
       decisions.add(1, { strategy, outcome });
       answer.record(ms / 1000, { outcome });
     },
+    answered: (question, outcome, ms) => questions.record(ms / 1000, { question, outcome }),
   };
 }
 

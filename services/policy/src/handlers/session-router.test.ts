@@ -45,7 +45,11 @@ describe('a session router', () => {
       bind: (proposal, replace) => bind(proposal, replace),
       announce: (nodeId) => announced.push(nodeId),
       newSessionId: sessionIds(),
-      metrics: { decided() {}, routed: (strategy, outcome) => outcomes.push(`${strategy} ${outcome}`) },
+      metrics: {
+        decided() {},
+        answered() {},
+        routed: (strategy, outcome) => outcomes.push(`${strategy} ${outcome}`),
+      },
       log: pino({ level: 'silent' }),
     });
   });
