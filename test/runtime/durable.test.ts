@@ -7,6 +7,7 @@ import {
   AuditPublisher,
   CallPublisher,
   consumeAuditBatches,
+  consumeCall,
   consumeCallBatches,
   fail,
   Nats,
@@ -222,14 +223,34 @@ describe('a batch consumer', () => {
       for (const n of mine(events)) stored.add(n);
     });
     await consumer.start!();
-    const publishing = published(2_000);
+    const publisher = new CallPublisher(app, nats);
+    for (let n = 1; n <= 2_000; n++) publisher.publish(event(`s${n}`, n));
     await eventually(() => stored.size > 0, 'the first are stored');
     await restart();
-    await publishing;
-    await published(0);
     await eventually(() => stored.size === 2_000, 'all are stored', 30_000);
     await consumer.stop!();
+    await publisher.stop();
   }, 60_000);
+});
+
+it('a consumer has as many events under way as it was told, and no more', async () => {
+  const publisher = new CallPublisher(app, nats);
+  for (let n = 0; n < 40; n++) publisher.publish(event(`s${n}`, n));
+  await publisher.drain();
+  let [underWay, most, done] = [0, 0, 0];
+  const handler = async ({ nodeEpoch }: CallEvent) => {
+    if (nodeEpoch !== `life-${life}`) return;
+    most = Math.max(most, ++underWay);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    underWay -= 1;
+    done += 1;
+  };
+  const consumer = consumeCall(app, nats, `many-${life}`, handler, { event: 'dtmf', concurrency: 8 });
+  await consumer.start!();
+  await eventually(() => done === 40, 'all are handled');
+  expect(most).toBe(8);
+  await consumer.stop!();
+  await publisher.stop();
 });
 
 describe('a reader', () => {

@@ -37,14 +37,17 @@ export class CallPublisher extends DurablePublisher<CallEvent> {
 /**
  * Hands every call event to `handler`, at least once; one of all replicas that
  * name the same `durable` gets it. A handler that throws gets the event again.
+ * With `event`, only those of that name; with `concurrency`, so many at a time and
+ * in no order.
  */
 export function consumeCall(
   app: App,
   nats: Nats,
   durable: string,
   handler: (event: CallEvent) => Promise<void> | void,
+  { event, concurrency }: { readonly event?: string; readonly concurrency?: number } = {},
 ): CallConsumer {
-  return consumeEach(app, nats, calls, { durable }, handler);
+  return consumeEach(app, nats, calls, { durable, event, concurrency }, handler);
 }
 
 /** The same in batches (see consumeBatches), for handlers that store them; with `event`, only those of that name. */

@@ -51,26 +51,36 @@ interface Delivery<T> {
   readonly event: T;
 }
 
-/** Hands out events one by one, at least once; one whose handler throws comes again. */
+/**
+ * Hands out events one by one, or `concurrency` at a time in no order, at least
+ * once each; one whose handler throws comes again.
+ */
 export function consumeEach<T>(
   app: App,
   nats: Nats,
   family: Family<T>,
-  subscription: Subscription,
+  { concurrency = 1, ...subscription }: Subscription & { readonly concurrency?: number | undefined },
   handler: (event: T) => Promise<void> | void,
 ): EventConsumer {
+  const take = async ({ message, event }: Delivery<T>): Promise<void> => {
+    try {
+      await handler(event);
+      message.ack();
+    } catch (error) {
+      app.log.warn({ err: error, subject: message.subject }, 'event will come again');
+      message.nak(RETRY_MS);
+    }
+  };
   return consumer(app, nats, family, subscription, async (messages) => {
+    const underWay = new Set<Promise<void>>();
     for await (const message of messages) {
-      for (const { event } of readable(app, family, [message])) {
-        try {
-          await handler(event);
-          message.ack();
-        } catch (error) {
-          app.log.warn({ err: error, subject: message.subject }, 'event will come again');
-          message.nak(RETRY_MS);
-        }
+      for (const delivery of readable(app, family, [message])) {
+        const taking: Promise<void> = take(delivery).finally(() => underWay.delete(taking));
+        underWay.add(taking);
+        if (underWay.size >= concurrency) await Promise.race(underWay);
       }
     }
+    await Promise.all(underWay);
   });
 }
 

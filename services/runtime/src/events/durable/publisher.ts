@@ -83,6 +83,8 @@ export class DurablePublisher<T> implements Component {
     this.#stopped = true;
     clearTimeout(this.#pause);
     this.#settleIdle();
+    const { size } = this.#outbox;
+    if (size > 0) this.#app.log.warn({ events: size }, `${this.#family.name} events were not sent`);
   }
 
   get #canSend(): boolean {
