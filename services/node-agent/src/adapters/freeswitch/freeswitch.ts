@@ -12,6 +12,7 @@ import { EslClient } from '../esl/client.ts';
 import type { EslAddress, EslConnection } from '../esl/connection.ts';
 import type { EslEvent } from '../esl/event.ts';
 import type { LoadSource } from '../load-publisher.ts';
+import type { Attendant } from './attendant.ts';
 import { askLife, shutdownFields } from './life.ts';
 import { Pulse } from './pulse.ts';
 import { reconcile } from './reconciler.ts';
@@ -32,6 +33,8 @@ export interface FreeSwitchOutlets {
   readonly calls: CallPublisher;
   /** Called when the load may have changed; `now` when it must not wait. */
   readonly onLoad: (now: boolean) => void;
+  /** Who else works over the connection. */
+  readonly attendants?: readonly Attendant[];
 }
 
 /** The agent's side of one FreeSWITCH: its lives, its legs, and how it is. */
@@ -103,13 +106,24 @@ export class FreeSwitch implements Component, LoadSource {
     if (life.epoch !== this.#life?.epoch) this.#legs.clear();
     this.#life = life;
     this.#shutdown = false;
-    await connection.subscribe(EVENTS);
+    await connection.subscribe([...EVENTS, ...this.#subclasses()]);
     this.#pulse.begin(connection, Date.now());
     await this.#reconcile(connection);
     this.#closed = undefined;
     this.#app.degraded('freeswitch', null);
     this.#outlets.announcer.up(nodeOf(this.#identity, life));
     this.#outlets.onLoad(true);
+    for (const attendant of this.#attendants) void attendant.onOpen(connection);
+  }
+
+  get #attendants(): readonly Attendant[] {
+    return this.#outlets.attendants ?? [];
+  }
+
+  /** Everything after CUSTOM is a subclass to FreeSWITCH: they come last. */
+  #subclasses(): string[] {
+    const wanted = this.#attendants.flatMap(({ subclasses }) => subclasses);
+    return wanted.length > 0 ? ['CUSTOM', ...wanted] : [];
   }
 
   #onClose(reason: string): void {
@@ -125,6 +139,7 @@ export class FreeSwitch implements Component, LoadSource {
     const now = Date.now();
     if (event.name === 'HEARTBEAT') this.#onHeartbeat(event, now);
     if (event.name === 'SHUTDOWN') this.#shutdown = true;
+    if (event.name === 'CUSTOM') for (const attendant of this.#attendants) attendant.onCustom(event);
     const told = this.#legs.apply(event, now);
     if (!told) return;
     this.#tell(told, event);
