@@ -404,6 +404,16 @@ export function commandRules(title: string, start: () => Promise<MediaServer>): 
       expect(await api(`uuid_getvar ${uuid} read_terminator_used`)).toBe('#');
     });
 
+    it("tells by an event of one's own", async () => {
+      const { uuid } = await answered();
+      const headers = 'Event-Name=CUSTOM,Event-Subclass=conference::maintenance,Got=a\\\\,${read_codec}';
+      await api(`uuid_broadcast ${uuid} 'event::${headers}' aleg`);
+      await soon(() => told(uuid).at(-1)).toBe('EXECUTE_COMPLETE event');
+      const custom = events.find(({ name, fields }) => name === 'CUSTOM' && fields.has('Got'));
+      expect(custom?.fields.get('Got')).toBe('a,PCMU');
+      expect(custom?.fields.get('Unique-ID')).toBe(uuid);
+    });
+
     it('brings legs into a room, mutes them, and lets them go', async () => {
       const [a, b] = [await answered(), await answered()];
       for (const { uuid } of [a, b])

@@ -12,7 +12,7 @@ const USAGE =
  * has no dialplan of its own for calls it made.
  */
 export async function originate(node: StandinNode, argument: string): Promise<string> {
-  const words = separate(argument, ' ');
+  const words = separate(argument, ' ').map((word) => (word === 'undef' ? '' : word));
   const [dialString, target, dialplan, , callerName, callerNumber, timeout] = words;
   if (!dialString || !target) return USAGE;
   const result = await node.originator.dial(dialString, {

@@ -50,7 +50,7 @@ const APPLICATIONS: Record<string, Run> = {
   play_and_get_digits: ({ leg, over }, data) => playAndGetDigits(leg, data, over),
   log: nothing,
   info: nothing,
-  event: nothing,
+  event: ({ leg }, data) => event(leg.channel, data),
   limit: nothing,
   hash: nothing,
   start_dtmf: nothing,
@@ -120,6 +120,14 @@ function scheduleHangup(channel: Program['leg']['channel'], data: string): void 
   const [seconds = '0', cause] = data.replace('+', '').split(' ');
   const timer = setTimeout(() => channel.hangup(parseCause(cause)), Number(seconds) * 1000);
   channel.onHangup.push(() => clearTimeout(timer));
+}
+
+/** Fires an event of its own: "Event-Name=CUSTOM,Event-Subclass=a::b,Name=value". */
+function event(channel: Program['leg']['channel'], data: string): void {
+  const fields = separate(data, ',').map((field) => separate(field, '=', 2) as [string, string]);
+  const named = (name: string) => fields.find(([key]) => key === name)?.[1];
+  const own = fields.filter(([key]) => key !== 'Event-Name' && key !== 'Event-Subclass');
+  channel.fire(named('Event-Name') ?? 'CHANNEL_APPLICATION', own, named('Event-Subclass'));
 }
 
 async function bridge(program: Program, dialString: string): Promise<void> {

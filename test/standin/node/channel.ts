@@ -297,8 +297,8 @@ export class Channel {
   }
 
   /** Fires an event of this channel; `first` fields come before the channel's own, as in FreeSWITCH. */
-  fire(name: string, first: [string, string][] = []): void {
-    this.board.fire(name, () => [...first, ...this.allHeaders()]);
+  fire(name: string, first: [string, string][] = [], subclass = ''): void {
+    this.board.fire(name, () => [...first, ...this.allHeaders()], subclass ? { subclass } : {});
   }
 
   private complete(cause: string): void {

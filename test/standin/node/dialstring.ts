@@ -1,4 +1,5 @@
 import { parseNameAddr, parseUri, type Target, uriTarget } from '../sip/uri.ts';
+import { separate } from './separate.ts';
 
 export interface Destination {
   variables: Map<string, string>;
@@ -73,9 +74,9 @@ function takeVariables(
     // ^^: makes another character the separator.
     const separator = body.startsWith('^^') ? (body[2] as string) : ',';
     if (body.startsWith('^^')) body = body.slice(3);
-    for (const pair of splitQuoted(body, separator)) {
-      const equals = pair.indexOf('=');
-      if (equals > 0) variables.set(pair.slice(0, equals).trim(), unquote(pair.slice(equals + 1).trim()));
+    for (const pair of separate(body, separator)) {
+      const [name, value] = separate(pair, '=', 2);
+      if (name && value !== undefined) variables.set(name, value);
     }
   }
   return { variables, rest };
@@ -92,19 +93,4 @@ function splitOutside(text: string, mark: string): string[] {
     else parts[parts.length - 1] += c;
   }
   return parts.filter((part) => part.trim() !== '');
-}
-
-function splitQuoted(text: string, separator: string): string[] {
-  const parts = [''];
-  let quote = false;
-  for (const c of text) {
-    if (c === "'") quote = !quote;
-    if (c === separator && !quote) parts.push('');
-    else parts[parts.length - 1] += c;
-  }
-  return parts;
-}
-
-function unquote(text: string): string {
-  return text.replace(/^'(.*)'$/s, '$1');
 }

@@ -46,7 +46,9 @@ export class Program {
   }
 }
 
-/** Replaces ${name} by the channel variable. */
+/** Replaces ${name} by the channel variable; "\\$" and "\\\\" are a dollar and a backslash. */
 function expand(text: string, variables: Map<string, string>): string {
-  return text.replace(/\$\{([^}]+)\}/g, (_, name: string) => variables.get(name) ?? '');
+  return text.replace(/\\([\\$])|\$\{([^}]+)\}/g, (_, escaped?: string, name?: string) =>
+    name === undefined ? (escaped ?? '') : (variables.get(name) ?? ''),
+  );
 }

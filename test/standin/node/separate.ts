@@ -3,9 +3,9 @@ const ESCAPES: Record<string, string> = { n: '\n', r: '\r', t: '\t', s: ' ' };
 /**
  * Cuts a text at a mark as FreeSWITCH does wherever it takes several values in
  * one: not inside '...', not after "\"; quotes and backslashes are gone from the
- * parts, blanks from their ends.
+ * parts, blanks from their ends. The last of `most` parts is all that is left.
  */
-export function separate(text: string, mark: string): string[] {
+export function separate(text: string, mark: string, most = Number.POSITIVE_INFINITY): string[] {
   const parts: string[] = [];
   let start = 0;
   let quoted = false;
@@ -13,7 +13,7 @@ export function separate(text: string, mark: string): string[] {
     const c = text[at];
     if (c === '\\') at++;
     else if (c === "'" && (quoted || mark === ' ' || text.includes("'", at + 1))) quoted = !quoted;
-    else if (c === mark && !quoted) {
+    else if (c === mark && !quoted && parts.length < most - 1) {
       parts.push(text.slice(start, at));
       start = at + 1;
     }
