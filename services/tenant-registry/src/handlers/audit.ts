@@ -1,6 +1,6 @@
 import type { ListAuditRequest, ListAuditResponse } from '@callmesh/proto/tenant';
+import { afterToken, pageSize, pageToken } from '@callmesh/runtime';
 import { specOf } from '../domain/kinds/index.ts';
-import { afterToken, pageSize, pageToken } from '../domain/page.ts';
 import type { Registry } from './registry.ts';
 
 /** Who changed what, newest first. */

@@ -8,11 +8,10 @@ import type {
   Resource,
   UpdateRequest,
 } from '@callmesh/proto/tenant';
-import { fail } from '@callmesh/runtime';
+import { afterToken, fail, pageSize, pageToken } from '@callmesh/runtime';
 import type { Outcome } from '../adapters/writer.ts';
 import { reportFor } from '../domain/batch.ts';
 import { specOfKind } from '../domain/kinds/index.ts';
-import { afterToken, pageSize, pageToken } from '../domain/page.ts';
 import { fromResource, toResource } from '../domain/resource.ts';
 import type { Registry } from './registry.ts';
 

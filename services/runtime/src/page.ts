@@ -1,4 +1,4 @@
-import { fail } from '@callmesh/runtime';
+import { fail } from './errors.ts';
 
 /** Resources or entries in a page when the caller does not say. */
 const DEFAULT_SIZE = 100;
