@@ -18,6 +18,8 @@ const WATCHED = `CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_ANSWER CHANNEL_PARK CHA
   CHANNEL_EXECUTE_COMPLETE CHANNEL_BRIDGE CHANNEL_UNBRIDGE CHANNEL_HOLD CHANNEL_UNHOLD CHANNEL_HANGUP
   CHANNEL_HANGUP_COMPLETE CHANNEL_DESTROY PLAYBACK_START PLAYBACK_STOP RECORD_START RECORD_STOP DTMF
   CUSTOM conference::maintenance`.replace(/\s+/g, ' ');
+/** What is told of a call of the mesh before anybody commands it. */
+const PARKED = ['CREATE', 'EXECUTE set', 'EXECUTE_COMPLETE set', 'EXECUTE park', 'PARK'];
 const TONE = 'tone_stream://%(100,100,400)';
 const SESSION = { 'X-Callmesh-Session': '0123456789abcdef', 'X-Callmesh-Tenant': 'acme' };
 
@@ -129,12 +131,12 @@ export function commandRules(title: string, start: () => Promise<MediaServer>): 
 
     it('parks a call of the mesh: its caller hears nothing, not even ringing', async () => {
       const { call, uuid } = await parked();
-      expect(told(uuid)).toEqual(['CREATE', 'EXECUTE park', 'PARK']);
+      expect(told(uuid)).toEqual(PARKED);
       call.cancel();
       expect((await call.outcome).statuses).toEqual([100, 487]);
       await soon(() => told(uuid)).toEqual([
-        ...['CREATE', 'EXECUTE park', 'PARK', 'HANGUP', 'UNPARK', 'EXECUTE_COMPLETE park'],
-        ...['HANGUP_COMPLETE', 'DESTROY'],
+        ...PARKED,
+        ...['HANGUP', 'UNPARK', 'EXECUTE_COMPLETE park', 'HANGUP_COMPLETE', 'DESTROY'],
       ]);
       expect(last(uuid, 'Hangup-Cause')).toBe('ORIGINATOR_CANCEL');
     });
@@ -144,7 +146,7 @@ export function commandRules(title: string, start: () => Promise<MediaServer>): 
       const steps = ['ring_ready', 'answer', `playback:${TONE};loops=2`, 'park'];
       expect(await api(`uuid_transfer ${uuid} ${program(...steps)}`)).toBe('+OK\n');
       expect((await call.outcome).statuses).toEqual([100, 180, 200]);
-      await soon(() => told(uuid).slice(3)).toEqual([
+      await soon(() => told(uuid).slice(PARKED.length)).toEqual([
         ...['UNPARK', 'EXECUTE_COMPLETE park'],
         ...['EXECUTE ring_ready', 'PROGRESS', 'EXECUTE_COMPLETE ring_ready'],
         ...['EXECUTE answer', 'ANSWER', 'EXECUTE_COMPLETE answer'],

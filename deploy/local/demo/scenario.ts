@@ -10,7 +10,7 @@ function nodes(server: 'standin' | 'freeswitch'): NodeSpec[] {
   const media = (id: string, group: string, max: number, zone: string): NodeSpec => ({
     ...{ id, role: 'media', group, max, zone, server },
     // The default application answers, not the stand-in by itself.
-    ...(!real && { set: { parks: true } }),
+    ...(!real && { set: { parkS: 60 } }),
   });
   return [
     { id: 'fs-router-1', role: 'router', group: 'routers', zone: 'z1', server },

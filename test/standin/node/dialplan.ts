@@ -31,6 +31,7 @@ export async function findActions(node: StandinNode, leg: CallLeg): Promise<Acti
     ];
   }
   const park = { application: 'park', data: '' };
-  if (settings.parks && leg.channel.variables.has('sip_h_X-Callmesh-Session')) return [park];
+  const limit = { application: 'set', data: `park_timeout=${settings.parkS}:NORMAL_TEMPORARY_FAILURE` };
+  if (settings.parkS > 0 && leg.channel.variables.has('sip_h_X-Callmesh-Session')) return [limit, park];
   return [{ application: 'answer', data: '' }, park];
 }

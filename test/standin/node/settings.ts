@@ -6,8 +6,8 @@ export interface Settings {
   answerDelayMs: number;
   /** Send 180 before answering. */
   ringing: boolean;
-  /** A call of the mesh is parked unanswered, as on fs-media: commands say what becomes of it. */
-  parks: boolean;
+  /** A call of the mesh is parked unanswered for so many seconds, as on fs-media: commands say what becomes of it. 0: it is answered. */
+  parkS: number;
   /** Hang up answered inbound calls after so many milliseconds; 0: the caller does. */
   hangupAfterMs: number;
   /** Refuse every new INVITE with this status; 0: take them. */
@@ -37,7 +37,7 @@ export const DEFAULTS: Settings = {
   max: 0,
   answerDelayMs: 0,
   ringing: false,
-  parks: false,
+  parkS: 0,
   hangupAfterMs: 0,
   respond: 0,
   ignoreInvites: false,
