@@ -1,13 +1,22 @@
+import { NodeRole } from '@callmesh/proto/node';
 import { type App, CallPublisher, type Etcd, type Nats } from '@callmesh/runtime';
 import { Announcer } from './adapters/announcer.ts';
+import type { Attendant } from './adapters/freeswitch/attendant.ts';
+import { CarrierTrunks } from './adapters/freeswitch/carrier-trunks.ts';
 import { FreeSwitch } from './adapters/freeswitch/freeswitch.ts';
+import { Registrations } from './adapters/freeswitch/registrations.ts';
 import { Kamailio } from './adapters/kamailio/kamailio.ts';
 import { Knowledge } from './adapters/kamailio/knowledge.ts';
 import { Mirror } from './adapters/kamailio/mirror.ts';
 import { KamailioRpc } from './adapters/kamailio/rpc.ts';
 import { LoadPublisher } from './adapters/load-publisher.ts';
+import { EtcdSource } from './adapters/sources/etcd-source.ts';
+import { TenantSource } from './adapters/sources/tenant-source.ts';
+import { xmlEndpoint } from './adapters/xml/endpoint.ts';
+import { PolicyAnswers } from './adapters/xml/policy-answers.ts';
 import type { AgentConfig, FreeSwitchConfig, KamailioConfig } from './config.ts';
 import type { Identity } from './domain/identity.ts';
+import { Directory } from './domain/kamailio/directory.ts';
 import type { AgentView } from './handlers/status.ts';
 
 /** What both kinds of agent are wired from. */
@@ -22,6 +31,7 @@ export interface Wiring {
 export function freeSwitchAgent(
   { app, etcd, nats, identity }: Wiring,
   backend: FreeSwitchConfig,
+  services: AgentConfig['services'],
 ): () => AgentView {
   const announcer = app.add(new Announcer(app, etcd, nats));
   const calls = app.add(new CallPublisher(app, nats));
@@ -29,6 +39,7 @@ export function freeSwitchAgent(
     announcer,
     calls,
     onLoad: (now) => (now ? load.flush() : load.kick()),
+    attendants: meshSide({ app, etcd, nats, identity }, backend, services),
   });
   const load: LoadPublisher = app.add(new LoadPublisher(nats, freeswitch));
   app.add(freeswitch);
@@ -39,6 +50,45 @@ export function freeSwitchAgent(
     reconnects: freeswitch.reconnects,
     fallbackDestinations: 0,
   });
+}
+
+/** What a FreeSWITCH asks of the mesh, and what the mesh is told of its registrations and trunks. */
+function meshSide(
+  { app, etcd, identity }: Wiring,
+  backend: FreeSwitchConfig,
+  services: AgentConfig['services'],
+): Attendant[] {
+  const nodes = app.add(new EtcdSource(app, etcd, [], () => {}));
+  const tenants = app.add(
+    new TenantSource(app, services.tenant_registry, new Directory(), () => trunks?.change()),
+  );
+  const isRole = (role: NodeRole) => identity.role === role;
+  const trunks = isRole(NodeRole.NODE_ROLE_TANDEM)
+    ? new CarrierTrunks(app, tenants, (trunkId) => backend.carriers[trunkId]?.password)
+    : undefined;
+  const registrations = isRole(NodeRole.NODE_ROLE_ROUTER)
+    ? app.add(
+        new Registrations(app, {
+          routerId: identity.id,
+          sessionCache: services.session_cache,
+          tenants: () => tenants,
+          nodes: () => nodes,
+        }),
+      )
+    : undefined;
+  if (backend.xml) {
+    const policy = new PolicyAnswers(app, () => nodes.policies);
+    const endpoint = app.add(
+      xmlEndpoint({
+        listen: backend.xml.listen,
+        password: backend.esl.password,
+        ask: (section, body) => policy.ask(section, body),
+        carriers: () => trunks?.document,
+      }),
+    );
+    app.addresses.xml = () => endpoint.address;
+  }
+  return [trunks, registrations].filter((attendant) => attendant !== undefined);
 }
 
 /** Wires the sidecar of a Kamailio; returns its view of the edge. */

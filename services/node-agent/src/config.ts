@@ -1,4 +1,4 @@
-import { commonConfig, roleNames } from '@callmesh/runtime';
+import { commonConfig, listenAddress, roleNames } from '@callmesh/runtime';
 import { z } from 'zod';
 
 /** A gRPC target: "etcd:///<service>" or "host:port". */
@@ -25,6 +25,13 @@ const freeswitch = z.strictObject({
     port: z.int().min(1).max(65_535).default(8021),
     password: z.string().min(1),
   }),
+  /**
+   * Where FreeSWITCH asks what is not in its files (mod_xml_curl), with the event socket's password; loopback,
+   * 127.0.0.1:8022 as freeswitch/common has it. Absent: nobody answers, and it refuses what it must ask.
+   */
+  xml: z.strictObject({ listen: listenAddress }).optional(),
+  /** fs-tandem: what carriers are given to prove who we are, by trunk; kept in no registry. */
+  carriers: z.record(slug, z.strictObject({ password: z.string().min(1) })).default({}),
 });
 
 const kamailio = z.strictObject({
@@ -59,6 +66,7 @@ export const configSchema = z.strictObject({
     .strictObject({
       state: target.default('etcd:///state'),
       tenant_registry: target.default('etcd:///tenant-registry'),
+      session_cache: target.default('etcd:///session-cache'),
     })
     .prefault({}),
 });
