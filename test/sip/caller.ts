@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { all, build, header, methodOf, type SipMessage, tagOf, uriOf } from './message.ts';
-import type { Received, SipPeer } from './peer.ts';
+import type { Peer, Received } from './peer.ts';
 
 export interface Address {
   readonly address: string;
@@ -9,6 +9,8 @@ export interface Address {
 
 export interface InviteOptions {
   readonly number?: string;
+  /** Request-URI and To of a new dialog; default: the number at the edge. */
+  readonly to?: string;
   readonly from?: string;
   readonly body?: string;
   readonly contact?: string;
@@ -25,15 +27,15 @@ export class Dialog {
   routes: string[] = [];
   target: string;
   cseq = 1;
-  readonly peer: SipPeer;
+  readonly peer: Peer;
   readonly edge: Address;
   readonly local: string;
   readonly remote: string;
 
-  constructor(peer: SipPeer, edge: Address, options: InviteOptions = {}) {
+  constructor(peer: Peer, edge: Address, options: InviteOptions = {}) {
     this.peer = peer;
     this.edge = edge;
-    this.target = `sip:${options.number ?? '4930123456'}@${edge.address}:${edge.port}`;
+    this.target = options.to ?? `sip:${options.number ?? '4930123456'}@${edge.address}:${edge.port}`;
     this.local = options.from ?? `sip:4989777@${peer.address}`;
     this.remote = this.target;
   }
@@ -42,14 +44,14 @@ export class Dialog {
   request(method: string, options: InviteOptions & { branch?: string; cseq?: number } = {}): string {
     const to = this.remoteTag ? `<${this.remote}>;tag=${this.remoteTag}` : `<${this.remote}>`;
     const headers: Array<readonly [string, string]> = [
-      ['Via', `SIP/2.0/UDP ${this.peer.key};branch=z9hG4bK${options.branch ?? id()};rport`],
+      ['Via', `SIP/2.0/${this.peer.via};branch=z9hG4bK${options.branch ?? id()};rport`],
       ...this.routes.map((route) => ['Route', route] as const),
       ['Max-Forwards', '70'],
       ['From', `<${this.local}>;tag=${this.localTag}`],
       ['To', to],
       ['Call-ID', this.callId],
       ['CSeq', `${options.cseq ?? this.cseq} ${method}`],
-      ['Contact', `<${options.contact ?? `sip:pbx@${this.peer.key}`}>`],
+      ['Contact', `<${options.contact ?? this.peer.contact}>`],
       ...(options.headers ?? []),
       ...(options.body ? [['Content-Type', 'application/sdp'] as const] : []),
     ];
@@ -85,7 +87,7 @@ export class Dialog {
   }
 
   /** The other side of a dialog that `invite` made at `peer` (RFC 3261 section 12.1.1). */
-  static answering(peer: SipPeer, edge: Address, invite: SipMessage, localTag: string): Dialog {
+  static answering(peer: Peer, edge: Address, invite: SipMessage, localTag: string): Dialog {
     const dialog = new Dialog(peer, edge);
     return Object.assign(Object.create(Dialog.prototype), dialog, {
       callId: header(invite, 'Call-ID'),

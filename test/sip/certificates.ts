@@ -60,3 +60,16 @@ export class Authority {
     execFileSync('openssl', args, { cwd: this.#folder, stdio: 'ignore' });
   }
 }
+
+/** A file of Kamailio's tls module: a certificate of this authority, client certificates verified when there is one. */
+export function tlsConfig(authority: Authority): string {
+  authority.issue('edge');
+  const file = authority.file('tls.cfg');
+  const lines = [
+    ...['[server:default]', 'method = TLSv1.2+', 'verify_certificate = yes', 'require_certificate = no'],
+    ...[`private_key = ${authority.file('edge.key')}`, `certificate = ${authority.file('edge.pem')}`],
+    ...[`ca_list = ${authority.file('ca.pem')}`, '[client:default]', ''],
+  ];
+  writeFileSync(file, lines.join('\n'));
+  return file;
+}

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Edge, eventually, freePort, kamailioEdge, ROOT } from '@callmesh/local';
+import { type Edge, type EdgeRole, eventually, freePort, kamailioEdge, ROOT } from '@callmesh/local';
 import { rpc } from './rpc.ts';
 
 /** Further `#!define`s of the local file; kamailio/params/knobs.cfg says what each means. */
@@ -11,28 +11,43 @@ export type Knobs = Readonly<Record<string, string>>;
 /** What the edge says to policy. */
 export const token = 'token-of-the-test';
 
-/** A real kama-pstn on free loopback ports, fed by the test where a node-agent would. */
+/** A real edge on free loopback ports, fed by the test where a node-agent would. */
 export class Kamailio {
   readonly address = '127.0.0.1';
   readonly #edge: Edge;
   readonly #directory: string;
 
-  private constructor(edge: Edge, directory: string) {
+  /** Where agents reach kama-wss; 0 for kama-pstn. */
+  readonly agentPort: number;
+
+  private constructor(edge: Edge, directory: string, agentPort: number) {
     this.#edge = edge;
     this.#directory = directory;
+    this.agentPort = agentPort;
   }
 
-  static async start(knobs: Knobs = {}): Promise<Kamailio> {
-    const directory = await mkdtemp(join(tmpdir(), 'kama-pstn-'));
-    const edge = new Kamailio(await prepare(directory, knobs), directory);
+  static async start(knobs: Knobs = {}, role: EdgeRole = 'kama-pstn'): Promise<Kamailio> {
+    const directory = await mkdtemp(join(tmpdir(), `${role}-`));
+    const agentPort = role === 'kama-wss' ? await freePort() : 0;
+    const edge = new Kamailio(await prepare(directory, knobs, role, agentPort), directory, agentPort);
     try {
-      await edge.#edge.process.start();
-      await eventually(async () => (await fetch(`${edge.metricsUrl}/health`)).ok, 'the edge is healthy');
+      await edge.begin();
     } catch (error) {
       await edge.stop();
       throw error;
     }
     return edge;
+  }
+
+  /** Starts it, for the first time or again: what it was fed is gone then. */
+  async begin(): Promise<void> {
+    await this.#edge.process.start();
+    await eventually(async () => (await fetch(`${this.metricsUrl}/health`)).ok, 'the edge is healthy');
+  }
+
+  /** Ends it at once, as a crash does. */
+  kill(): Promise<void> {
+    return this.#edge.process.kill();
   }
 
   get port(): number {
@@ -92,10 +107,13 @@ export class Kamailio {
 }
 
 /** `kamailio -c` on a configuration with these knobs; what it printed when it refuses it. */
-export async function checkConfig(knobs: Knobs = {}): Promise<string | undefined> {
-  const directory = await mkdtemp(join(tmpdir(), 'kama-pstn-'));
+export async function checkConfig(
+  knobs: Knobs = {},
+  role: EdgeRole = 'kama-pstn',
+): Promise<string | undefined> {
+  const directory = await mkdtemp(join(tmpdir(), `${role}-`));
   try {
-    const { process } = await prepare(directory, knobs);
+    const { process } = await prepare(directory, knobs, role, await freePort());
     const result = spawnSync(process.spec.command, ['-c', ...process.spec.args]);
     return result.status === 0 ? undefined : result.stderr.toString('utf8');
   } finally {
@@ -103,12 +121,12 @@ export async function checkConfig(knobs: Knobs = {}): Promise<string | undefined
   }
 }
 
-async function prepare(directory: string, knobs: Knobs): Promise<Edge> {
+async function prepare(directory: string, knobs: Knobs, role: EdgeRole, agentPort: number): Promise<Edge> {
   buildModule();
   const few = { CHILDREN: '2', TCP_CHILDREN: '1', HTTP_WORKERS: '1' };
   const sipPort = await freePort();
   const defines = { ...few, ...knobs };
-  return kamailioEdge({ id: 'kama-pstn-test', dir: directory, role: 'kama-pstn', sipPort, token, defines });
+  return kamailioEdge({ id: `${role}-test`, dir: directory, role, sipPort, agentPort, token, defines });
 }
 
 /** Debian's Kamailio lacks one module; the script does nothing when it is there already. */

@@ -1,35 +1,44 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { Inbox, type Received } from './inbox.ts';
 import { parse, type SipMessage } from './message.ts';
 
-export interface Received {
-  readonly message: SipMessage;
-  readonly from: RemoteInfo;
+export type { Received } from './inbox.ts';
+
+/** Somebody who speaks SIP, whatever over. */
+export interface Peer {
+  /** Source address. */
+  readonly address: string;
+  /** What its Via says: transport and sent-by. */
+  readonly via: string;
+  /** Its Contact URI, unless a test says another. */
+  readonly contact: string;
+  /** Whoever has a connection needs no address to send to. */
+  send(message: string | Buffer, to: { readonly address: string; readonly port: number }): void;
+  take(what: string, matches: (message: SipMessage) => boolean, timeoutMs?: number): Promise<Received>;
+  takeRequest(method: string, timeoutMs?: number): Promise<Received>;
 }
 
 type Handler = (message: SipMessage, from: RemoteInfo) => void;
 
 /** One UDP socket that speaks SIP: it keeps what it received and lets a test wait for more. */
-export class SipPeer {
+export class SipPeer extends Inbox implements Peer {
   readonly address: string;
   readonly port: number;
-  /** Everything that came in, in order. */
-  readonly received: Received[] = [];
   /** Called for each message, for peers that answer by themselves. */
   handler: Handler | undefined;
   readonly #socket: Socket;
-  readonly #waiters = new Set<() => void>();
-  readonly #taken = new WeakSet<SipMessage>();
 
   private constructor(socket: Socket) {
+    const { address, port } = socket.address();
+    super(`${address}:${port}`);
     this.#socket = socket;
-    this.address = socket.address().address;
-    this.port = socket.address().port;
+    this.address = address;
+    this.port = port;
     socket.on('message', (data, from) => {
       const message = parse(data);
-      this.received.push({ message, from });
       this.handler?.(message, from);
-      for (const wake of [...this.#waiters]) wake();
+      this.put(message, from);
     });
   }
 
@@ -46,49 +55,19 @@ export class SipPeer {
     return `${this.address}:${this.port}`;
   }
 
+  get via(): string {
+    return `UDP ${this.key}`;
+  }
+
+  get contact(): string {
+    return `sip:pbx@${this.key}`;
+  }
+
   send(message: string | Buffer, to: { readonly address: string; readonly port: number }): void {
     this.#socket.send(message, to.port, to.address);
   }
 
-  /** The next message nobody waited for yet that `matches`; fails with what came instead. */
-  async take(what: string, matches: (message: SipMessage) => boolean, timeoutMs = 4000): Promise<Received> {
-    const deadline = Date.now() + timeoutMs;
-    for (;;) {
-      const found = this.received.find((r) => !this.#taken.has(r.message) && matches(r.message));
-      if (found) {
-        this.#taken.add(found.message);
-        return found;
-      }
-      const left = deadline - Date.now();
-      if (left <= 0) {
-        const seen = this.received.map((r) => r.message.startLine).join(' | ');
-        throw new Error(`${this.key} waited ${timeoutMs} ms for ${what}; it received: ${seen || 'nothing'}`);
-      }
-      await this.#changed(left);
-    }
-  }
-
-  takeRequest(method: string, timeoutMs?: number): Promise<Received> {
-    return this.take(method, (m) => m.method === method, timeoutMs);
-  }
-
-  count(method: string): number {
-    return this.received.filter((r) => r.message.method === method).length;
-  }
-
   close(): void {
     this.#socket.close();
-  }
-
-  #changed(timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.#waiters.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, timeoutMs);
-      this.#waiters.add(wake);
-    });
   }
 }

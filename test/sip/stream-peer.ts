@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { header, parse, type SipMessage } from './message.ts';
+import type { Peer } from './peer.ts';
 
 /** One SIP connection over TCP or TLS, opened by this side; messages are cut by Content-Length. */
 export class StreamPeer {
@@ -52,6 +53,22 @@ export class StreamPeer {
       await Promise.race([once(this.#socket, 'data'), new Promise((resolve) => setTimeout(resolve, 50))]);
     }
     throw new Error(`waited for ${what}; received: ${this.received.map((m) => m.startLine).join(' | ')}`);
+  }
+
+  /** This connection as somebody who speaks SIP. */
+  asPeer(transport: 'TCP' | 'TLS'): Peer {
+    const take: Peer['take'] = async (what, matches, timeoutMs) => ({
+      message: await this.take(what, matches, timeoutMs),
+      from: { address: '', port: 0, family: 'IPv4', size: 0 },
+    });
+    return {
+      address: this.#socket.localAddress ?? '',
+      via: `${transport} ${this.key}`,
+      contact: `sip:phone@${this.key};transport=${transport.toLowerCase()}`,
+      send: (message) => this.send(message),
+      take,
+      takeRequest: (method, timeoutMs) => take(method, (m) => m.method === method, timeoutMs),
+    };
   }
 
   close(): void {

@@ -1,9 +1,8 @@
-import { writeFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { freePort } from '@callmesh/local';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { Dialog } from './caller.ts';
-import { Authority } from './certificates.ts';
+import { Authority, tlsConfig } from './certificates.ts';
 import { routeTo } from './fake-policy.ts';
 import { all, build, header, replyTo, type SipMessage, tagOf, uriOf } from './message.ts';
 import { nodeTag } from './node.ts';
@@ -90,17 +89,8 @@ describe('a trunk over TLS', () => {
   const authority = new Authority();
   let tlsPort = 0;
   const s = stage(async () => {
-    authority.issue('edge');
-    const lines = [
-      ...['[server:default]', 'method = TLSv1.2+', 'verify_certificate = yes', 'require_certificate = no'],
-      ...['private_key', 'certificate'].map(
-        (k, i) => `${k} = ${authority.file(i ? 'edge.pem' : 'edge.key')}`,
-      ),
-      ...[`ca_list = ${authority.file('ca.pem')}`, '[client:default]', ''],
-    ];
-    writeFileSync(authority.file('tls.cfg'), lines.join('\n'));
     tlsPort = await freePort();
-    return { TLS_CONFIG: `"${authority.file('tls.cfg')}"`, SIP_LISTEN_3: `tls:127.0.0.1:${tlsPort}` };
+    return { TLS_CONFIG: `"${tlsConfig(authority)}"`, SIP_LISTEN_3: `tls:127.0.0.1:${tlsPort}` };
   });
   afterAll(() => authority.remove());
   const connection = (client: ConnectionOptions) =>

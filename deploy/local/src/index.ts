@@ -1,5 +1,5 @@
 export { freeswitchApi, freeswitchBinary, freeswitchNode } from './freeswitch.ts';
-export { type Edge, type EdgeSpec, kamailioEdge } from './kamailio.ts';
+export { type Edge, type EdgeRole, type EdgeSpec, kamailioEdge } from './kamailio.ts';
 export { Mesh } from './mesh.ts';
 export { ROOT } from './paths.ts';
 export { freePort } from './ports.ts';

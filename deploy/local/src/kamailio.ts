@@ -6,13 +6,18 @@ import { Process } from './process.ts';
 import { listening } from './servers.ts';
 import { kamailioModules } from './system.ts';
 
+export type EdgeRole = 'kama-pstn' | 'kama-wss';
+
 export interface EdgeSpec {
   readonly id: string;
   /** Folder for the generated root file, the RPC FIFO and the lists; made when absent. */
   readonly dir: string;
-  /** The root file of the role, e.g. kama-pstn.cfg. */
-  readonly role: 'kama-pstn';
+  /** The root file of the role is <role>.cfg. */
+  readonly role: EdgeRole;
+  /** Where nodes reach it, and at kama-pstn the trunks. */
   readonly sipPort: number;
+  /** Where agents reach kama-wss over UDP, TCP and WebSocket. */
+  readonly agentPort?: number;
   readonly token: string;
   /** Control address of rtpengine; none: media is never anchored. */
   readonly rtpengine?: string;
@@ -38,6 +43,17 @@ function systemModules(): string {
   return found;
 }
 
+/** What a role listens on beside UDP at its SIP port. */
+function listens({ role, sipPort, agentPort }: EdgeSpec): Record<string, string> {
+  if (role === 'kama-pstn') return { SIP_LISTEN_2: `tcp:127.0.0.1:${sipPort}` };
+  if (agentPort === undefined) throw new Error('expected agentPort: where agents reach kama-wss');
+  return {
+    INSIDE_ADDRESS: `"127.0.0.1:${sipPort}"`,
+    SIP_LISTEN_2: `tcp:127.0.0.1:${agentPort}`,
+    SIP_LISTEN_3: `udp:127.0.0.1:${agentPort}`,
+  };
+}
+
 export async function kamailioEdge(spec: EdgeSpec): Promise<Edge> {
   const rpc = join(spec.dir, 'rpc');
   mkdirSync(rpc, { recursive: true, mode: 0o700 });
@@ -53,7 +69,7 @@ export async function kamailioEdge(spec: EdgeSpec): Promise<Edge> {
   const defines = {
     EDGE_ID: text(spec.id),
     SIP_LISTEN: `udp:127.0.0.1:${spec.sipPort}`,
-    SIP_LISTEN_2: `tcp:127.0.0.1:${spec.sipPort}`,
+    ...listens(spec),
     METRICS_LISTEN: `tcp:127.0.0.1:${edge.metricsPort}`,
     METRICS_PORT: String(edge.metricsPort),
     EDGE_SECRET: text(`${spec.token}${spec.token}`),
@@ -75,7 +91,7 @@ export async function kamailioEdge(spec: EdgeSpec): Promise<Edge> {
     command: 'kamailio',
     args: [
       ...['-DD', '-E', '-f', root, '-L', `${kamailioModules}:${systemModules()}`],
-      ...['-Y', spec.dir, '-m', '256', '-M', '8'],
+      ...['-Y', spec.dir, '-m', spec.role === 'kama-wss' ? '512' : '256', '-M', '8'],
     ],
     log: join(spec.dir, `${spec.id}.log`),
     ready: () => listening(edge.metricsPort),
