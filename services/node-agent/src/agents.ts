@@ -1,10 +1,13 @@
+import { join } from 'node:path';
 import { NodeRole } from '@callmesh/proto/node';
 import { type App, CallPublisher, type Etcd, type Nats } from '@callmesh/runtime';
 import { Announcer } from './adapters/announcer.ts';
 import type { Attendant } from './adapters/freeswitch/attendant.ts';
 import { CarrierTrunks } from './adapters/freeswitch/carrier-trunks.ts';
+import { Commander } from './adapters/freeswitch/commander.ts';
 import { FreeSwitch } from './adapters/freeswitch/freeswitch.ts';
 import { Registrations } from './adapters/freeswitch/registrations.ts';
+import { Waits } from './adapters/freeswitch/waits.ts';
 import { Kamailio } from './adapters/kamailio/kamailio.ts';
 import { Knowledge } from './adapters/kamailio/knowledge.ts';
 import { Mirror } from './adapters/kamailio/mirror.ts';
@@ -17,6 +20,7 @@ import { PolicyAnswers } from './adapters/xml/policy-answers.ts';
 import type { AgentConfig, FreeSwitchConfig, KamailioConfig } from './config.ts';
 import type { Identity } from './domain/identity.ts';
 import { Directory } from './domain/kamailio/directory.ts';
+import { commandServer } from './handlers/commands.ts';
 import type { AgentView } from './handlers/status.ts';
 
 /** What both kinds of agent are wired from. */
@@ -25,24 +29,30 @@ export interface Wiring {
   readonly etcd: Etcd;
   readonly nats: Nats;
   readonly identity: Identity;
+  /** Folder for what must survive a restart. */
+  readonly stateDir: string;
 }
 
 /** Wires the sidecar of a FreeSWITCH; returns its view of the node. */
 export function freeSwitchAgent(
-  { app, etcd, nats, identity }: Wiring,
+  wiring: Wiring,
   backend: FreeSwitchConfig,
   services: AgentConfig['services'],
 ): () => AgentView {
+  const { app, etcd, nats, identity, stateDir } = wiring;
   const announcer = app.add(new Announcer(app, etcd, nats));
   const calls = app.add(new CallPublisher(app, nats));
-  const freeswitch = new FreeSwitch(app, identity, backend.esl, {
+  const waits = new Waits();
+  const freeswitch = new FreeSwitch(app, identity, backend.esl, join(stateDir, 'legs.json'), {
     announcer,
     calls,
     onLoad: (now) => (now ? load.flush() : load.kick()),
-    attendants: meshSide({ app, etcd, nats, identity }, backend, services),
+    attendants: [waits, ...meshSide(wiring, backend, services)],
   });
   const load: LoadPublisher = app.add(new LoadPublisher(nats, freeswitch));
   app.add(freeswitch);
+  const commander = new Commander(freeswitch, waits, join(stateDir, 'commands.jsonl'));
+  app.add(commandServer(app, nats, identity.id, commander));
   return () => ({
     node: freeswitch.node,
     load: load.last,

@@ -20,7 +20,7 @@ await runService('node-agent', configSchema, async (app, config) => {
   const etcd = app.add(new Etcd(app, config.etcd));
   registerEtcdResolver(etcd);
   const nats = app.add(new Nats(app, config.nats));
-  const wiring = { app, etcd, nats, identity };
+  const wiring = { app, etcd, nats, identity, stateDir: config.state_dir };
   const view =
     backend.kind === 'freeswitch'
       ? freeSwitchAgent(wiring, backend, services)

@@ -32,22 +32,31 @@ describe('what a real FreeSWITCH sent', () => {
     const table = new LegTable();
     const told = events(1460)
       .slice(0, 11)
-      .flatMap((event) => {
-        const change = table.apply(event, 0);
-        return change ? [callEventOf(change, event, node, 0)] : [];
-      });
+      .flatMap((event) =>
+        table.apply(event, 0).map((change) => callEventOf(change, event, { node, recordings: '', now: 0 })),
+      );
     expect(told.map(({ event, outbound }) => `${event}${outbound ? ' out' : ''}`)).toEqual([
-      ...['created', 'created out', 'ringing out', 'answered out', 'answered', 'bridged'],
+      ...['created', 'created out', 'ringing out', 'answered out', 'answered', 'bridged', 'bridged out'],
       ...['hangup', 'hangup out'],
     ]);
     expect(told[5]).toMatchObject({ legUuid: told[0]!.legUuid, otherLegUuid: told[1]!.legUuid });
-    expect(told[6]).toMatchObject({
+    expect(told[6]).toMatchObject({ legUuid: told[1]!.legUuid, otherLegUuid: told[0]!.legUuid });
+    expect(told[7]).toMatchObject({
       callId: '1-30603@127.0.0.1',
       caller: 'sipp',
       callee: '2000',
       hangupCause: 'NORMAL_CLEARING',
     });
-    expect(told[6]!.at!.getTime()).toBeGreaterThan(told[0]!.at!.getTime());
+    expect(told[7]!.at!.getTime()).toBeGreaterThan(told[0]!.at!.getTime());
+    expect(told[7]!.summary).toMatchObject({
+      endedBy: 'far',
+      sipStatus: 200,
+      q850Cause: 16,
+      readCodec: 'PCMU',
+      lastBridgeUuid: told[1]!.legUuid,
+      transferred: false,
+      farAddress: '127.0.0.1',
+    });
     expect(table.size).toBe(0);
   });
 

@@ -36,7 +36,7 @@ describe('the leg table', () => {
 
   it('takes tenant and session from the headers the mesh set', () => {
     const table = new LegTable();
-    const created = table.apply(fields('CHANNEL_CREATE', leg('a', ours)), 0);
+    const [created] = table.apply(fields('CHANNEL_CREATE', leg('a', ours)), 0);
     expect(created?.leg).toMatchObject({
       tenantId: 'acme',
       sessionId: SESSION,
@@ -49,14 +49,14 @@ describe('the leg table', () => {
     const table = new LegTable();
     table.apply(fields('CHANNEL_CREATE', leg('a', ours)), 0);
     const called = leg('b', { 'Channel-Call-UUID': 'a', 'Call-Direction': 'outbound' });
-    const created = table.apply(fields('CHANNEL_CREATE', called), 1);
+    const [created] = table.apply(fields('CHANNEL_CREATE', called), 1);
     expect(created?.leg).toMatchObject({ tenantId: 'acme', sessionId: SESSION, outbound: true });
     expect(table.takeStarted()).toEqual([SESSION]);
   });
 
   it('counts a call from elsewhere, with empty ids', () => {
     const table = new LegTable();
-    const created = table.apply(fields('CHANNEL_CREATE', leg('a')), 0);
+    const [created] = table.apply(fields('CHANNEL_CREATE', leg('a')), 0);
     expect(created?.leg).toMatchObject({ tenantId: '', sessionId: '' });
     expect(table.size).toBe(1);
     expect(table.takeStarted()).toEqual([]);
@@ -65,7 +65,7 @@ describe('the leg table', () => {
   it.each(['../x', 'ACME', '', 'a'.repeat(64)])('does not believe the tenant %j', (tenant) => {
     const table = new LegTable();
     const headers = { ...ours, 'variable_sip_h_X-Callmesh-Tenant': tenant };
-    expect(table.apply(fields('CHANNEL_CREATE', leg('a', headers)), 0)?.leg.tenantId).toBe('');
+    expect(table.apply(fields('CHANNEL_CREATE', leg('a', headers)), 0)[0]?.leg.tenantId).toBe('');
   });
 
   it('tells ringing and hangup once per leg', () => {
@@ -75,16 +75,17 @@ describe('the leg table', () => {
       'CHANNEL_PROGRESS',
       'CHANNEL_PROGRESS_MEDIA',
       'CHANNEL_ANSWER',
+      'CHANNEL_ANSWER',
       'CHANNEL_HANGUP_COMPLETE',
       'CHANNEL_DESTROY',
-    ].map((name) => table.apply(fields(name, leg('a')), 1)?.event);
-    expect(told).toEqual(['ringing', undefined, 'answered', 'hangup', undefined]);
+    ].flatMap((name) => table.apply(fields(name, leg('a')), 1).map(({ event }) => event));
+    expect(told).toEqual(['ringing', 'answered', 'hangup']);
   });
 
   it('tells the hangup of a leg that was destroyed without one', () => {
     const table = new LegTable();
     table.apply(fields('CHANNEL_CREATE', leg('a')), 0);
-    expect(table.apply(fields('CHANNEL_DESTROY', leg('a')), 1)?.event).toBe('hangup');
+    expect(table.apply(fields('CHANNEL_DESTROY', leg('a')), 1)[0]?.event).toBe('hangup');
   });
 
   it('lists a session as started when its first leg appears, and keeps it until it is told', () => {

@@ -1,14 +1,8 @@
 import type { Fields } from './fields.ts';
-import { type Leg, legOf } from './leg.ts';
+import { claim, type Leg, legOf } from './leg.ts';
+import { changes, hold, type LegEvent, refreshed } from './leg-events.ts';
 
-/** What happened to a leg: the last token of the call event's subject. */
-export type LegEventName = 'created' | 'ringing' | 'answered' | 'bridged' | 'held' | 'dtmf' | 'hangup';
-
-/** Something the mesh is told of. */
-export interface LegEvent {
-  readonly event: LegEventName;
-  readonly leg: Leg;
-}
+export type { LegEvent, LegEventName } from './leg-events.ts';
 
 /** How long an ended leg is remembered, milliseconds: a list read meanwhile may still show it. */
 const ENDED_MS = 30_000;
@@ -22,6 +16,8 @@ export class LegTable {
   readonly #legs = new Map<string, Leg>();
   readonly #legsOfSession = new Map<string, number>();
   readonly #ended = new Map<string, number>();
+  /** Legs of which events may have been missed; true: also that they began is to be told again. */
+  readonly #doubted = new Map<string, boolean>();
   #started: string[] = [];
   #created = 0;
 
@@ -60,45 +56,73 @@ export class LegTable {
     this.#legs.clear();
     this.#legsOfSession.clear();
     this.#ended.clear();
+    this.#doubted.clear();
     this.#started = [];
     this.#created = 0;
   }
 
-  /** Takes a channel event; returns what the mesh is to be told, if anything. */
-  apply(fields: Fields, now: number): LegEvent | undefined {
+  /** Legs an earlier agent knew: they are live until somebody says otherwise. */
+  recall(legs: readonly Leg[]): void {
+    for (const leg of legs) {
+      this.#legs.set(leg.uuid, { ...leg, knownSince: 0 });
+      this.#count(leg);
+      this.#doubted.set(leg.uuid, true);
+    }
+  }
+
+  /** Events may have been missed: each leg is to be asked about. */
+  doubt(): void {
+    for (const uuid of this.#legs.keys()) this.#doubted.set(uuid, this.#doubted.get(uuid) ?? false);
+  }
+
+  /** Whether a leg's own data are to be asked for. */
+  isKnown(uuid: string): boolean {
+    return this.#legs.has(uuid) && !this.#doubted.has(uuid);
+  }
+
+  /** Takes an event; returns what the mesh is to be told, in order. */
+  apply(fields: Fields, now: number): LegEvent[] {
     if (fields.name === 'CHANNEL_UUID') this.#rename(fields);
     if (fields.name === 'CHANNEL_CREATE') return this.add(fields, now);
     const leg = this.#legs.get(fields.get('Unique-ID') ?? '');
-    if (!leg) return undefined;
+    if (!leg) return [];
     leg.callId ||= fields.variable('sip_call_id') ?? '';
-    return this.#change(leg, fields.name, now);
+    if (claim(leg, fields)) this.#count(leg);
+    if (fields.name === 'CHANNEL_HANGUP_COMPLETE') return this.#hangup(leg);
+    if (fields.name === 'CHANNEL_DESTROY') return this.remove(leg.uuid, now);
+    return this.#told(changes(leg, fields, (uuid) => this.#legs.get(uuid), now));
   }
 
   /** A leg that appeared, by its event or because a list showed it. */
-  add(fields: Fields, now: number): LegEvent | undefined {
+  add(fields: Fields, now: number): LegEvent[] {
     const leg = legOf(fields, (uuid) => this.#legs.get(uuid), now);
-    if (!leg.uuid || this.#legs.has(leg.uuid) || this.#ended.has(leg.uuid)) return undefined;
+    const known = this.#legs.get(leg.uuid);
+    if (known) return this.#refresh(known, leg);
+    if (!leg.uuid || this.#ended.has(leg.uuid)) return [];
     this.#legs.set(leg.uuid, leg);
     this.#created += 1;
-    if (leg.sessionId) {
-      const legs = this.#legsOfSession.get(leg.sessionId) ?? 0;
-      if (legs === 0) this.#started.push(leg.sessionId);
-      this.#legsOfSession.set(leg.sessionId, legs + 1);
-    }
-    return { event: 'created', leg };
+    this.#count(leg);
+    return this.#told([{ event: 'created', leg }]);
   }
 
   /** A leg that is gone; its hangup, if that was not told yet. */
-  remove(uuid: string, now: number): LegEvent | undefined {
+  remove(uuid: string, now: number): LegEvent[] {
     this.#forgetEnded(now);
     this.#ended.set(uuid, now);
     const leg = this.#legs.get(uuid);
-    if (!leg) return undefined;
+    if (!leg) return [];
     this.#legs.delete(uuid);
+    this.#doubted.delete(uuid);
     const left = (this.#legsOfSession.get(leg.sessionId) ?? 1) - 1;
     if (left > 0) this.#legsOfSession.set(leg.sessionId, left);
     else this.#legsOfSession.delete(leg.sessionId);
-    return this.#once(leg, 'hungUp', 'hangup');
+    return this.#hangup(leg);
+  }
+
+  /** The far end was put on hold by command, or taken back: FreeSWITCH has no event for that. */
+  hold(uuid: string, on: boolean): LegEvent[] {
+    const leg = this.#legs.get(uuid);
+    return leg && !leg.hungUp ? this.#told(hold(leg, on ? 'near' : '')) : [];
   }
 
   /** Whether a leg ended a short while ago, so that a list that shows it is old. */
@@ -106,32 +130,31 @@ export class LegTable {
     return this.#ended.has(uuid);
   }
 
-  #change(leg: Leg, name: string, now: number): LegEvent | undefined {
-    switch (name) {
-      case 'CHANNEL_PROGRESS':
-      case 'CHANNEL_PROGRESS_MEDIA':
-        return this.#once(leg, 'rang', 'ringing');
-      case 'CHANNEL_ANSWER':
-        return { event: 'answered', leg };
-      case 'CHANNEL_BRIDGE':
-        return { event: 'bridged', leg };
-      case 'CHANNEL_HOLD':
-        return { event: 'held', leg };
-      case 'DTMF':
-        return { event: 'dtmf', leg };
-      case 'CHANNEL_HANGUP_COMPLETE':
-        return this.#once(leg, 'hungUp', 'hangup');
-      case 'CHANNEL_DESTROY':
-        return this.remove(leg.uuid, now);
-      default:
-        return undefined;
-    }
+  #refresh(known: Leg, found: Leg): LegEvent[] {
+    const retell = this.#doubted.get(known.uuid);
+    if (retell === undefined) return [];
+    this.#doubted.delete(known.uuid);
+    const missed = refreshed(known, found);
+    return this.#told(retell ? [{ event: 'created', leg: known }, ...missed] : missed);
   }
 
-  #once(leg: Leg, told: 'rang' | 'hungUp', event: LegEventName): LegEvent | undefined {
-    if (leg[told]) return undefined;
-    leg[told] = true;
-    return { event, leg };
+  #hangup(leg: Leg): LegEvent[] {
+    if (leg.hungUp) return [];
+    leg.hungUp = true;
+    return this.#told([{ event: 'hangup', leg }]);
+  }
+
+  /** Numbers the events of each leg. */
+  #told(events: LegEvent[]): LegEvent[] {
+    for (const { leg } of events) leg.ordinal += 1;
+    return events;
+  }
+
+  #count({ sessionId }: Leg): void {
+    if (sessionId === '') return;
+    const legs = this.#legsOfSession.get(sessionId) ?? 0;
+    if (legs === 0) this.#started.push(sessionId);
+    this.#legsOfSession.set(sessionId, legs + 1);
   }
 
   #rename(fields: Fields): void {

@@ -2,7 +2,7 @@ import type { LegTable } from './leg-table.ts';
 
 /** Where a list of FreeSWITCH's channels and the table disagree; both are suspicions, to be asked about one by one. */
 export interface Differences {
-  /** Listed, but no event told of them. */
+  /** Listed, but no event told of them, or not all did. */
   readonly unknown: readonly string[];
   /** In the table, but not listed. */
   readonly vanished: readonly string[];
@@ -16,7 +16,7 @@ export interface Differences {
  */
 export function differences(table: LegTable, listed: ReadonlySet<string>, askedAt: number): Differences {
   return {
-    unknown: [...listed].filter((uuid) => !table.get(uuid) && !table.endedLately(uuid)),
+    unknown: [...listed].filter((uuid) => !table.isKnown(uuid) && !table.endedLately(uuid)),
     vanished: table
       .legs()
       .filter((leg) => !listed.has(leg.uuid) && leg.knownSince < askedAt)

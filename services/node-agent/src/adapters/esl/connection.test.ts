@@ -117,7 +117,7 @@ describe('an event socket connection', () => {
     );
     server.peer.close();
     for (const result of await Promise.allSettled(waiting)) {
-      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } });
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'outcome_unknown' } });
     }
     expect(closed).toEqual(['The system is being shut down.']);
     await expect(connection.api('status')).rejects.toMatchObject({ code: 'unavailable' });

@@ -27,9 +27,9 @@ const LINE_BREAK = /[\r\n]/;
 
 /**
  * One inbound event socket connection, from connect to close. It does not come
- * back: what was asked and not answered fails with `unavailable` and is never
+ * back: what was asked and not answered fails with `outcome_unknown` and is never
  * sent again, because a transfer or an originate done twice is worse than one
- * that failed.
+ * that failed. What could not be asked fails with `unavailable`.
  */
 export class EslConnection {
   readonly #socket: Socket;
@@ -99,19 +99,22 @@ export class EslConnection {
    * Errors: precondition_failed when the output says -ERR or -USAGE.
    */
   async api(command: string, deadlineMs = COMMAND_MS): Promise<string> {
-    const reply = await this.#send(`api ${command}`, command, deadlineMs);
+    const reply = await this.#send(`api ${oneLine(command)}`, nameOf(command), deadlineMs);
     // `api` without an argument is answered by command/reply: the text is in a header then.
     return checked(command, reply.body.toString('utf8') || replyText(reply));
   }
 
   /** Runs a command in the background; resolves with its BACKGROUND_JOB event. Needs that event subscribed. */
   async bgapi(command: string, deadlineMs: number): Promise<EslEvent> {
+    const text = `bgapi ${oneLine(command)}`;
     const id = randomUUID();
-    const done = this.#jobs.expect(id, command, deadlineMs);
+    const done = this.#jobs.expect(id, nameOf(command), deadlineMs);
+    // It may fail while the reply is still waited for.
+    done.catch(() => {});
     try {
-      const reply = await this.#send(`bgapi ${command}\nJob-UUID: ${id}`, command, deadlineMs);
+      const reply = await this.#send(`${text}\nJob-UUID: ${id}`, nameOf(command), deadlineMs);
       if (!replyText(reply).startsWith('+OK'))
-        throw fail('precondition_failed', `${command}: ${replyText(reply)}`);
+        throw fail('precondition_failed', `${nameOf(command)}: ${replyText(reply)}`);
     } catch (error) {
       this.#jobs.refuse(id, error as Error);
     }
@@ -128,7 +131,6 @@ export class EslConnection {
   #send(text: string, what: string, deadlineMs: number): Promise<EslMessage> {
     if (this.#closed !== undefined)
       return Promise.reject(fail('unavailable', `event socket: ${this.#closed}`));
-    if (LINE_BREAK.test(what)) return Promise.reject(fail('invalid_argument', 'a command is one line'));
     const reply = this.#replies.expect(what, deadlineMs);
     this.#socket.write(`${text}\n\n`);
     return reply;
@@ -181,9 +183,21 @@ function replyText(message: EslMessage): string {
   return message.headers.get('Reply-Text') ?? '';
 }
 
+/** A line break would begin another command. */
+function oneLine(command: string): string {
+  if (LINE_BREAK.test(command)) throw fail('invalid_argument', 'a command is one line');
+  return command;
+}
+
+/** What errors call a command: its arguments may be numbers, names and texts of people. */
+function nameOf(command: string): string {
+  return command.split(' ', 1)[0] ?? '';
+}
+
 /** FreeSWITCH has no status for an api call: failure is only in its text. */
 function checked(command: string, output: string): string {
   const text = output.trim();
-  if (/^-(ERR|USAGE)/.test(text)) throw fail('precondition_failed', `${command}: ${text.slice(0, 200)}`);
+  if (/^-(ERR|USAGE)/.test(text))
+    throw fail('precondition_failed', `${nameOf(command)}: ${text.slice(0, 200)}`);
   return text;
 }

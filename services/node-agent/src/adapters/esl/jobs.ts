@@ -41,7 +41,7 @@ export class JobTable {
 
   rejectAll(reason: string): void {
     for (const [id, { what }] of [...this.#jobs]) {
-      this.refuse(id, fail('unavailable', `${reason}; how "${what}" ended is not known`));
+      this.refuse(id, fail('outcome_unknown', `${reason}; how "${what}" ended is not known`));
     }
   }
 

@@ -48,7 +48,7 @@ export class ReplyQueue {
   rejectAll(reason: string): void {
     for (const { what, reject, timer } of this.#row.splice(0)) {
       clearTimeout(timer);
-      reject(fail('unavailable', `${reason}; whether "${what}" was carried out is not known`));
+      reject(fail('outcome_unknown', `${reason}; whether "${what}" was carried out is not known`));
     }
   }
 }

@@ -1,8 +1,10 @@
 import { BackendState, type Node } from '@callmesh/proto/node';
 import type { App, CallPublisher, Component } from '@callmesh/runtime';
 import { callEventOf } from '../../domain/call-event.ts';
+import type { Setting } from '../../domain/commands/plan.ts';
 import type { Fields } from '../../domain/fields.ts';
 import { type Identity, type Life, nodeOf } from '../../domain/identity.ts';
+import type { Leg } from '../../domain/leg.ts';
 import { type LegEvent, LegTable } from '../../domain/leg-table.ts';
 import { verdict } from '../../domain/liveness.ts';
 import type { Load } from '../../domain/load.ts';
@@ -13,15 +15,12 @@ import type { EslAddress, EslConnection } from '../esl/connection.ts';
 import type { EslEvent } from '../esl/event.ts';
 import type { LoadSource } from '../load-publisher.ts';
 import type { Attendant } from './attendant.ts';
-import { askLife, shutdownFields } from './life.ts';
+import { CUSTOM, EVENTS } from './events.ts';
+import { LegMemory, type RememberedLegs } from './leg-memory.ts';
+import { askLife, askPlace, endFields, type Place } from './life.ts';
 import { Pulse } from './pulse.ts';
 import { reconcile } from './reconciler.ts';
 
-const EVENTS = [
-  ...['CHANNEL_CREATE', 'CHANNEL_PROGRESS', 'CHANNEL_PROGRESS_MEDIA', 'CHANNEL_ANSWER', 'CHANNEL_BRIDGE'],
-  ...['CHANNEL_HOLD', 'DTMF', 'CHANNEL_HANGUP_COMPLETE', 'CHANNEL_DESTROY', 'CHANNEL_UUID'],
-  ...['HEARTBEAT', 'BACKGROUND_JOB', 'SHUTDOWN'],
-];
 /** How often the table is compared with FreeSWITCH's list, milliseconds. */
 const RECONCILE_MS = 60_000;
 /** Shortest pause between two comparisons, milliseconds. */
@@ -34,7 +33,7 @@ export interface FreeSwitchOutlets {
   /** Called when the load may have changed; `now` when it must not wait. */
   readonly onLoad: (now: boolean) => void;
   /** Who else works over the connection. */
-  readonly attendants?: readonly Attendant[];
+  readonly attendants: readonly Attendant[];
 }
 
 /** The agent's side of one FreeSWITCH: its lives, its legs, and how it is. */
@@ -45,18 +44,26 @@ export class FreeSwitch implements Component, LoadSource {
   readonly #outlets: FreeSwitchOutlets;
   readonly #client: EslClient;
   readonly #legs = new LegTable();
+  readonly #memory: LegMemory;
   readonly #pulse: Pulse;
   readonly #drift = new DriftWatch();
   #life: Life | undefined;
+  #place: Place = { recordings: '', holdMusic: '' };
   #closed: string | undefined = 'not connected yet';
   #shutdown = false;
   #reconciling: EslConnection | undefined;
   #reconciledAt = 0;
 
-  constructor(app: App, identity: Identity, address: EslAddress, outlets: FreeSwitchOutlets) {
+  /** `file` keeps the live legs across a restart of the agent. */
+  constructor(app: App, identity: Identity, address: EslAddress, file: string, outlets: FreeSwitchOutlets) {
     this.#app = app;
     this.#identity = identity;
     this.#outlets = outlets;
+    this.#memory = new LegMemory(
+      file,
+      () => this.#remembered(),
+      (error) => app.log.error({ err: error }, 'live legs could not be written'),
+    );
     this.#pulse = new Pulse(() => this.#onPulse());
     this.#client = new EslClient(address, {
       onOpen: (connection) => this.#onOpen(connection),
@@ -74,6 +81,29 @@ export class FreeSwitch implements Component, LoadSource {
     return this.#client.reconnects;
   }
 
+  /** The life that is connected and whose legs are known; undefined while there is none. */
+  get epoch(): string | undefined {
+    return this.#closed === undefined ? this.#life?.epoch : undefined;
+  }
+
+  /** The open connection. Errors: unavailable. */
+  get connection(): EslConnection {
+    return this.#client.connection;
+  }
+
+  leg(uuid: string): Leg | undefined {
+    return this.#legs.get(uuid);
+  }
+
+  setting(now: number): Setting {
+    return { ...this.#place, now, leg: (uuid) => this.#legs.get(uuid) };
+  }
+
+  /** A far end was put on hold by command, or taken back; `fields` is FreeSWITCH's word for it. */
+  held(uuid: string, on: boolean, fields: Fields): void {
+    this.#tell(this.#legs.hold(uuid, on), fields);
+  }
+
   async start(): Promise<void> {
     this.#client.start();
   }
@@ -81,6 +111,7 @@ export class FreeSwitch implements Component, LoadSource {
   async stop(): Promise<void> {
     this.#pulse.end();
     this.#client.stop();
+    await this.#memory.stop();
   }
 
   load(now: number): Load {
@@ -103,27 +134,47 @@ export class FreeSwitch implements Component, LoadSource {
 
   async #onOpen(connection: EslConnection): Promise<void> {
     const life = await askLife(connection);
-    if (life.epoch !== this.#life?.epoch) this.#legs.clear();
-    this.#life = life;
+    this.#place = await askPlace(connection);
+    this.#begin(life);
     this.#shutdown = false;
-    await connection.subscribe([...EVENTS, ...this.#subclasses()]);
+    const { attendants, announcer, onLoad } = this.#outlets;
+    const wanted = attendants.flatMap(({ subclasses }) => subclasses);
+    await connection.subscribe([...EVENTS, ...CUSTOM, ...wanted]);
     this.#pulse.begin(connection, Date.now());
     await this.#reconcile(connection);
     this.#closed = undefined;
     this.#app.degraded('freeswitch', null);
-    this.#outlets.announcer.up(nodeOf(this.#identity, life));
-    this.#outlets.onLoad(true);
-    for (const attendant of this.#attendants) void attendant.onOpen(connection);
+    announcer.up(nodeOf(this.#identity, life));
+    onLoad(true);
+    for (const attendant of attendants) void attendant.onOpen?.(connection);
   }
 
-  get #attendants(): readonly Attendant[] {
-    return this.#outlets.attendants ?? [];
+  /** Another life has none of the legs of the last; the first we see may be one an earlier agent knew legs of. */
+  #begin(life: Life): void {
+    if (life.epoch === this.#life?.epoch) {
+      this.#legs.doubt();
+      return;
+    }
+    if (this.#life) {
+      this.#endAllLegs(undefined);
+      this.#legs.clear();
+    } else this.#recall(life);
+    this.#life = life;
   }
 
-  /** Everything after CUSTOM is a subclass to FreeSWITCH: they come last. */
-  #subclasses(): string[] {
-    const wanted = this.#attendants.flatMap(({ subclasses }) => subclasses);
-    return wanted.length > 0 ? ['CUSTOM', ...wanted] : [];
+  #recall(life: Life): void {
+    const { epoch, legs } = this.#memory.load() ?? { epoch: '', legs: [] };
+    const before = { ...life, epoch };
+    this.#legs.recall(legs);
+    if (epoch === life.epoch || legs.length === 0) return;
+    // FreeSWITCH began anew as well: nobody else tells of the legs of its old life.
+    this.#life = before;
+    this.#endAllLegs(undefined);
+    this.#legs.clear();
+  }
+
+  #remembered(): RememberedLegs | undefined {
+    return this.#life && { epoch: this.#life.epoch, legs: this.#legs.legs().filter(({ hungUp }) => !hungUp) };
   }
 
   #onClose(reason: string): void {
@@ -131,7 +182,7 @@ export class FreeSwitch implements Component, LoadSource {
     this.#closed = reason;
     this.#app.degraded('freeswitch', reason);
     this.#outlets.announcer.down(reason);
-    if (this.#shutdown) this.#endAllLegs();
+    if (this.#shutdown) this.#endAllLegs('SYSTEM_SHUTDOWN');
     this.#outlets.onLoad(true);
   }
 
@@ -139,11 +190,11 @@ export class FreeSwitch implements Component, LoadSource {
     const now = Date.now();
     if (event.name === 'HEARTBEAT') this.#onHeartbeat(event, now);
     if (event.name === 'SHUTDOWN') this.#shutdown = true;
-    if (event.name === 'CUSTOM') for (const attendant of this.#attendants) attendant.onCustom(event);
-    const told = this.#legs.apply(event, now);
-    if (!told) return;
-    this.#tell(told, event);
-    this.#outlets.onLoad(false);
+    const before = this.#legs.size;
+    this.#tell(this.#legs.apply(event, now), event);
+    if (this.#legs.size !== before) this.#outlets.onLoad(false);
+    for (const attendant of this.#outlets.attendants)
+      event.name === 'CUSTOM' ? attendant.onCustom(event) : attendant.onEvent?.(event);
   }
 
   #onHeartbeat(event: EslEvent, now: number): void {
@@ -182,7 +233,9 @@ export class FreeSwitch implements Component, LoadSource {
     this.#reconciling = connection;
     this.#reconciledAt = Date.now();
     try {
-      const corrected = await reconcile(connection, this.#legs, (event, fields) => this.#tell(event, fields));
+      const corrected = await reconcile(connection, this.#legs, (events, fields) =>
+        this.#tell(events, fields, true),
+      );
       if (corrected > 0)
         this.#app.log.info({ corrected, sessions: this.#legs.size }, 'sessions were reconciled');
       this.#app.degraded('session-count', null);
@@ -193,18 +246,21 @@ export class FreeSwitch implements Component, LoadSource {
     }
   }
 
-  #tell(event: LegEvent, fields: Fields): void {
+  #tell(events: readonly LegEvent[], fields: Fields, reconciled = false): void {
     const { node } = this;
-    if (node) this.#outlets.calls.publish(callEventOf(event, fields, node, Date.now()));
+    if (!node || events.length === 0) return;
+    const told = { node, recordings: this.#place.recordings, reconciled, now: Date.now() };
+    for (const event of events) this.#outlets.calls.publish(callEventOf(event, fields, told));
+    this.#memory.touch();
+    this.#outlets.onLoad(false);
   }
 
-  /** An orderly shutdown hangs up every call, but not every leg's end is told before the connection closes. */
-  #endAllLegs(): void {
+  /** The node's life is over and not every leg's end was told: by its own shutdown, or because it was killed. */
+  #endAllLegs(cause: string | undefined): void {
     const now = Date.now();
     for (const [index, leg] of this.#legs.legs().entries()) {
-      const event = this.#legs.remove(leg.uuid, now);
       // No event of FreeSWITCH lends its number: later than all of them, and each its own.
-      if (event) this.#tell(event, shutdownFields(now * 1000 + index));
+      this.#tell(this.#legs.remove(leg.uuid, now), endFields(cause, now * 1000 + index), true);
     }
   }
 }

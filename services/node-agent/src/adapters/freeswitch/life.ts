@@ -4,6 +4,8 @@ import type { Life } from '../../domain/identity.ts';
 import type { EslConnection } from '../esl/connection.ts';
 
 const UUID = /^[0-9a-f-]{36}$/i;
+/** What a held far end hears where the node has no `hold_music`: a soft tone now and then. */
+const HOLD_TONE = 'tone_stream://v=-13;%(1000,3000,440,550);loops=-1';
 
 /** Who FreeSWITCH is in this life. Errors: unavailable when it does not say. */
 export async function askLife(connection: EslConnection): Promise<Life> {
@@ -14,11 +16,34 @@ export async function askLife(connection: EslConnection): Promise<Life> {
   return { epoch, version, maxSessions: Number(limit ?? 0) };
 }
 
-/** What is told of a leg that an orderly shutdown ended; no event of FreeSWITCH lends it a number. */
-export function shutdownFields(sequence: number): Fields {
+/** How the node is set up, as far as commands depend on it. */
+export interface Place {
+  /** FreeSWITCH's recordings folder, absolute. */
+  readonly recordings: string;
+  readonly holdMusic: string;
+}
+
+export async function askPlace(connection: EslConnection): Promise<Place> {
+  const recordings = await variable(connection, 'recordings_dir');
+  const music = await variable(connection, 'hold_music');
+  return { recordings, holdMusic: music || HOLD_TONE };
+}
+
+/** Nothing at all is answered with an error. */
+async function variable(connection: EslConnection, name: string): Promise<string> {
+  try {
+    return await connection.api(`global_getvar ${name}`);
+  } catch (error) {
+    if (connection.closed) throw error;
+    return '';
+  }
+}
+
+/** What is told of a leg of which no event says that it ended; it lends itself a number later than all of FreeSWITCH's. */
+export function endFields(cause: string | undefined, sequence: number): Fields {
   return {
-    name: 'SHUTDOWN',
-    get: (name) => (name === 'Hangup-Cause' ? 'SYSTEM_SHUTDOWN' : undefined),
+    name: 'END',
+    get: (name) => (name === 'Hangup-Cause' ? cause : undefined),
     variable: () => undefined,
     number: (name) => (name === 'Event-Sequence' ? sequence : undefined),
   };

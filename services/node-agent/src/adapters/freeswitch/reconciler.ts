@@ -14,7 +14,7 @@ const GRACE_MS = 500;
 const WORD = /^\S{1,128}$/;
 
 /** What a reconciliation found, with what showed it. */
-export type Found = (event: LegEvent, fields: Fields) => void;
+export type Found = (events: readonly LegEvent[], fields: Fields) => void;
 
 /**
  * Brings the leg table in line with FreeSWITCH, after a connection was made and
@@ -31,7 +31,7 @@ export async function reconcile(connection: EslConnection, legs: LegTable, found
   return corrected;
 }
 
-/** Legs no event told of: created before we listened. */
+/** Legs no event told of, or not all: created, or changed, before we listened. */
 async function adopt(
   connection: EslConnection,
   legs: LegTable,
@@ -50,9 +50,9 @@ async function adopt(
   known.sort((a, b) => Number(isOutbound(a)) - Number(isOutbound(b)));
   let adopted = 0;
   for (const fields of known) {
-    const event = legs.add(fields, Date.now());
-    if (event) found(event, fields);
-    adopted += event ? 1 : 0;
+    const events = legs.add(fields, Date.now());
+    found(events, fields);
+    adopted += events.length > 0 ? 1 : 0;
   }
   return adopted;
 }
@@ -74,8 +74,7 @@ async function bury(
   let buried = 0;
   for (const { uuid, answer } of gone) {
     if (!legs.get(uuid)) continue;
-    const event = legs.remove(uuid, Date.now());
-    if (event) found(event, answer);
+    found(legs.remove(uuid, Date.now()), answer);
     buried += 1;
   }
   return buried;

@@ -4,6 +4,7 @@ import type { Leg } from '../leg.ts';
 import * as check from './check.ts';
 import { collect, DIGITS } from './collect.ts';
 import { word } from './escape.ts';
+import { hold, taken, unhold } from './hold.ts';
 import { broadcast, stop, transfer } from './lines.ts';
 import { originate } from './originate.ts';
 import { cause, park, programApps, roomName, type Scene } from './program.ts';
@@ -16,7 +17,10 @@ import { setList, variables } from './variables.ts';
 export interface Plan {
   /** API commands, in order; the first that is refused ends it. None: there is nothing to do. */
   readonly lines: readonly string[];
-  /** All lines in one write: our end between two of them must not leave half of it done. */
+  /** What goes before and after them and may fail: it is about another leg, which may be gone. */
+  readonly before?: readonly string[];
+  readonly after?: readonly string[];
+  /** All in one write: our end between two of them must not leave half of it done. */
   readonly atOnce?: boolean;
   /** The leg's creation, or the digits; without it the last line's answer is the result. */
   readonly awaits?: 'leg' | 'digits';
@@ -32,6 +36,7 @@ export interface Setting {
   readonly holdMusic: string;
   /** The clock, milliseconds since 1970. */
   readonly now: number;
+  leg(uuid: string): Leg | undefined;
 }
 
 type What = NonNullable<NodeCommand['command']>;
@@ -48,20 +53,29 @@ const PLANNERS: { readonly [K in Exclude<Kind, 'originate'>]: Planner<K> } = {
     if (onlyFirst && leg.programmed) return { lines: [] };
     // Taken out of a conversation, a leg is transferred; before, it only begins.
     const marks = `callmesh_program=${command.commandId}${leg.bridgedTo && ';callmesh_transferred=true'}`;
-    return { lines: [`uuid_setvar_multi ${leg.uuid} ${marks}`, transfer(leg.uuid, apps)], atOnce: true };
+    const { before, lines } = taken(leg);
+    return {
+      before,
+      lines: [...lines, `uuid_setvar_multi ${leg.uuid} ${marks}`, transfer(leg.uuid, apps)],
+      atOnce: true,
+    };
   },
   answer: (_, { uuid }) => one(`uuid_answer ${uuid}`),
-  bridge: ({ otherLegUuid }, { uuid, lastBridge }) => {
+  bridge: ({ otherLegUuid }, leg, _, setting) => {
+    const { uuid, lastBridge } = leg;
     const moved = lastBridge !== '' && lastBridge !== otherLegUuid;
+    const ends = [taken(leg), taken(setting.leg(otherLegUuid))];
     return {
+      before: ends.flatMap(({ before }) => before),
       lines: [
+        ...ends.flatMap(({ lines }) => lines),
         ...(moved ? [`uuid_setvar ${uuid} callmesh_transferred true`] : []),
         `uuid_bridge ${uuid} ${otherLegUuid}`,
       ],
     };
   },
   hangUp: (value, { uuid }) => one(`uuid_kill ${uuid} ${cause(value.cause, 'hang_up.cause')}`),
-  hold: ({ on }, leg, _, { holdMusic }) => ({ lines: on ? hold(leg, holdMusic) : unhold(leg) }),
+  hold: ({ on }, leg, _, { holdMusic }) => (on ? hold(leg, holdMusic) : unhold(leg)),
   play: ({ play: sound, both }, { uuid }) => {
     if (!sound) throw missing('play.play');
     return { lines: [stop(uuid), broadcast(uuid, play(sound, 'play.play'), both ? 'both' : 'aleg')] };
@@ -105,9 +119,13 @@ const PLANNERS: { readonly [K in Exclude<Kind, 'originate'>]: Planner<K> } = {
   },
   kick: (_, leg) => {
     membershipOf(leg);
-    return one(transfer(leg.uuid, park(0, 'kick')));
+    const { before, lines } = taken(leg);
+    return { before, lines: [...lines, transfer(leg.uuid, park(0, 'kick'))] };
   },
-  supervise: (value, { uuid }) => one(transfer(uuid, supervise(value))),
+  supervise: (value, leg) => {
+    const { before, lines } = taken(leg);
+    return { before, lines: [...lines, transfer(leg.uuid, supervise(value))] };
+  },
   setVariables: (value, { uuid }) => {
     const values = variables(value, 'set_variables.variables');
     return { lines: values.size > 0 ? [`uuid_setvar_multi ${uuid} ${setList(values)}`] : [] };
@@ -123,7 +141,9 @@ export function planOf(command: NodeCommand, leg: Leg, setting: Setting): Plan {
 }
 
 /** What to ask FreeSWITCH for a leg that is to be. Errors: invalid_argument with the field. */
-export function originatePlan(command: NodeCommand, value: Value<'originate'>, setting: Setting): Plan {
+export function originatePlan(command: NodeCommand, setting: Setting): Plan {
+  if (command.command?.$case !== 'originate') throw missing('command');
+  const { value } = command.command;
   const scene = sceneOf(command, check.functionName(value.function, 'originate.function'), setting);
   return { lines: [originate(command, value, scene)], awaits: 'leg' };
 }
@@ -141,22 +161,6 @@ function sceneOf(command: NodeCommand, sessionFunction: string, { recordings, no
 
 function one(line: string): Plan {
   return { lines: [line] };
-}
-
-/** The far end is told to listen only, and hears music; whom it is connected to hears nothing of it. */
-function hold({ uuid, held }: Leg, music: string): string[] {
-  if (held === 'near') return [];
-  if (held === 'far') throw fail('precondition_failed', 'the far end holds already');
-  return [
-    `uuid_setvar ${uuid} callmesh_held true`,
-    `uuid_hold ${uuid}`,
-    broadcast(uuid, { name: 'playback', arg: music }),
-  ];
-}
-
-function unhold({ uuid, held }: Leg): string[] {
-  if (held !== 'near') return [];
-  return [stop(uuid), `uuid_hold off ${uuid}`, `uuid_setvar ${uuid} callmesh_held`];
 }
 
 function recordingOf({ recordings }: Leg): string {
