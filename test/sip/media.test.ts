@@ -6,7 +6,7 @@ import { replyTo, type SipMessage, sdp } from './message.ts';
 import { nodeTag } from './node.ts';
 import type { SipPeer } from './peer.ts';
 import { RtpEnd } from './rtp.ts';
-import { Rtpengine } from './rtpengine.ts';
+import { Rtpengine, relays } from './rtpengine.ts';
 import { type Stage, stage } from './stage.ts';
 
 const portOf = (message: SipMessage) => Number(/m=audio (\d+)/.exec(message.body)?.[1]);
@@ -16,7 +16,7 @@ describe('media', () => {
   let engine: Rtpengine;
   const s = stage(async () => {
     engine = await Rtpengine.start();
-    return { RTPENGINE_SOCK: `"${engine.url}"` };
+    return relays(engine.url);
   });
   const ends: RtpEnd[] = [];
   const end = async (address: string) => {
@@ -144,7 +144,7 @@ describe('media', () => {
 });
 
 describe('without the rtpengine that was configured', () => {
-  const s = stage(async () => ({ RTPENGINE_SOCK: `"udp:127.0.0.1:${await freePort()}"` }));
+  const s = stage(async () => relays(`udp:127.0.0.1:${await freePort()}`));
 
   it('a call is connected all the same, and the failure is counted', async () => {
     const target = await s.node();

@@ -5,12 +5,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, freePort, Process } from '@callmesh/local';
+import type { Knobs } from './kamailio.ts';
 
 /**
  * RTP ports: outside of what freePort() gives out and of the kernel's own range. rtpengine binds with
  * SO_REUSEADDR, as Kamailio does: on a shared port it would silently take Kamailio's packets.
  */
 const firstPort = 30_000 + (Number(process.env.VITEST_POOL_ID ?? 0) % 5) * 500;
+/** Of two at once, each has its own. */
+const PORTS = 250;
+
+/** The knobs of an edge that has these relays. */
+export function relays(...urls: readonly string[]): Knobs {
+  return { RTPENGINE_SOCK: `"${urls.join(' ')}"`, RTPENGINE_AGAIN: `"1 == ${urls.join(' ')}"` };
+}
 
 /** A real rtpengine in user space, on loopback. */
 export class Rtpengine {
@@ -25,15 +33,17 @@ export class Rtpengine {
     this.#directory = directory;
   }
 
-  static async start(): Promise<Rtpengine> {
+  /** The first, or with 1 a second one beside it. */
+  static async start(which: 0 | 1 = 0): Promise<Rtpengine> {
     const directory = await mkdtemp(join(tmpdir(), 'rtpengine-'));
     const url = `udp:127.0.0.1:${await freePort()}`;
+    const low = firstPort + which * PORTS;
     const process = new Process({
       name: 'rtpengine',
       command: 'rtpengine',
       args: [
         ...['--config-file=none', '--foreground', '--table=-1', '--interface=127.0.0.1', '--log-stderr'],
-        ...[`--listen-ng=${url.slice(4)}`, `--port-min=${firstPort}`, `--port-max=${firstPort + 499}`],
+        ...[`--listen-ng=${url.slice(4)}`, `--port-min=${low}`, `--port-max=${low + PORTS - 1}`],
         ...['--num-threads=2', `--pidfile=${join(directory, 'pid')}`],
       ],
       log: join(directory, 'rtpengine.log'),

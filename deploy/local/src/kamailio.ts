@@ -19,7 +19,7 @@ export interface EdgeSpec {
   /** Where agents reach kama-wss over UDP, TCP and WebSocket. */
   readonly agentPort?: number;
   readonly token: string;
-  /** Control address of rtpengine; none: media is never anchored. */
+  /** Control addresses of rtpengines, blanks between; none: media is never anchored. */
   readonly rtpengine?: string;
   /** Further defines of kamailio/params, as text after `#!define`. */
   readonly defines?: Record<string, string>;
@@ -78,7 +78,10 @@ export async function kamailioEdge(spec: EdgeSpec): Promise<Edge> {
     RPC_REPLY_DIR: text(edge.replyDir),
     DISPATCHER_LIST: text(edge.dispatcherList),
     ADDRESS_LIST: text(edge.addressList),
-    ...(spec.rtpengine && { RTPENGINE_SOCK: text(spec.rtpengine) }),
+    ...(spec.rtpengine && {
+      RTPENGINE_SOCK: text(spec.rtpengine),
+      RTPENGINE_AGAIN: text(`1 == ${spec.rtpengine}`),
+    }),
     ...spec.defines,
   };
   const lines = Object.entries(defines).map(([name, value]) => `#!define ${name} ${value}`);
