@@ -27,13 +27,14 @@ export class Lab {
     id: string,
     role: 'router' | 'media' | 'tandem',
     prepare: (xml: XmlServer) => void = () => {},
+    env: Readonly<Record<string, string>> = {},
   ): Promise<LabNode> {
     const xml = await XmlServer.start();
     prepare(xml);
     const esl = { port: await freePort(), password: randomBytes(16).toString('hex') };
     const [sip, carrier] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
     const dir = join(this.#dir, id);
-    const process = freeswitchNode({ id, role, dir, sip, esl, max: 50, xmlPort: xml.port, carrier });
+    const process = freeswitchNode({ id, role, dir, sip, esl, max: 50, xmlPort: xml.port, carrier, env });
     const node = { id, sip, carrier, xml, process, api: (command: string) => freeswitchApi(esl, command) };
     this.#nodes.push(node);
     await process.start();

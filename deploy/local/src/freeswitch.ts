@@ -30,6 +30,8 @@ export interface FreeSwitchSpec {
   readonly xmlPort?: number;
   /** fs-tandem: "ip:port" it takes carriers' calls at. */
   readonly carrier?: string;
+  /** Further variables of its environment: those of the role's environment.xml. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The freeswitch binary: in FREESWITCH_HOME, or on PATH; undefined where there is none. */
@@ -91,6 +93,7 @@ export function freeswitchNode(spec: FreeSwitchSpec): Process {
       ...(spec.max > 0 && { FS_MAX_SESSIONS: String(spec.max) }),
       ...(spec.xmlPort && { FS_XML_PORT: String(spec.xmlPort) }),
       ...(spec.carrier && carrierSide(spec.carrier)),
+      ...spec.env,
     },
     log: `${spec.dir}.log`,
     // The profile takes calls by the time the event socket listens.
