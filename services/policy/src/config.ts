@@ -30,6 +30,12 @@ export const configSchema = z.strictObject({
         .default([...premiumPrefixes]),
     })
     .prefault({}),
+  carriers: z
+    .strictObject({
+      /** Seconds a carrier may take until it says that it rings; then the next one is tried. */
+      progress_timeout_s: z.int().min(1).max(60).default(12),
+    })
+    .prefault({}),
   bindings: z
     .strictObject({
       /** Most milliseconds an INVITE waits for session-cache; Kamailio waits 400 for policy. */

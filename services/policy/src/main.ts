@@ -4,6 +4,7 @@ import { SessionCacheServiceClient } from '@callmesh/proto/session';
 import { StateServiceClient } from '@callmesh/proto/state';
 import { TenantRegistryServiceClient } from '@callmesh/proto/tenant';
 import {
+  AuditPublisher,
   Etcd,
   grpcClient,
   grpcServer,
@@ -18,6 +19,7 @@ import { Binder } from './adapters/binder.ts';
 import { nodeFeed, sessionFeed, tenantFeed } from './adapters/feeds.ts';
 import { firstSnapshot } from './adapters/first-snapshot.ts';
 import { follow } from './adapters/follow.ts';
+import { outboundLegs } from './adapters/outbound-legs.ts';
 import { registrations } from './adapters/registrations.ts';
 import { sessionIds } from './adapters/session-ids.ts';
 import { sessionLookup } from './adapters/session-lookup.ts';
@@ -25,6 +27,8 @@ import { snapshotFile } from './adapters/snapshot-file.ts';
 import { configSchema } from './config.ts';
 import { destinationResolver } from './handlers/destinations.ts';
 import { dialogHandler } from './handlers/dialog.ts';
+import { DialplanAnswerer } from './handlers/freeswitch/dialplan.ts';
+import { directoryAnswerer } from './handlers/freeswitch/directory.ts';
 import { policyService } from './handlers/grpc.ts';
 import { httpApi } from './handlers/http.ts';
 import { routingMetrics } from './handlers/metrics.ts';
@@ -52,6 +56,7 @@ await runService('policy', configSchema, (app, config) => {
   );
   app.add(follow(app, nodeFeed(grpcClient(app, StateServiceClient, services.state), mesh)));
   app.add(follow(app, sessionFeed(sessions, mesh)));
+  app.add(outboundLegs(nats, mesh));
   app.add(firstSnapshot(mesh));
 
   // What is decided.
@@ -68,6 +73,21 @@ await runService('policy', configSchema, (app, config) => {
   });
   const dialog = dialogHandler(mesh, sessionLookup(sessions, bindings.deadline_ms), app.log);
 
+  const audit = app.add(new AuditPublisher(app, nats));
+  const dialplan = new DialplanAnswerer(mesh, {
+    router,
+    contacts,
+    audit: (refusal) => audit.publish(refusal),
+    progressS: config.carriers.progress_timeout_s,
+    metrics,
+    log: app.log,
+  });
+  const freeswitch = {
+    dialplan: (fields: Readonly<Record<string, string>>) => dialplan.answer(fields),
+    directory: directoryAnswerer(mesh),
+    metrics,
+  };
+
   // Who may ask.
   const policy = policyService(mesh, {
     router,
@@ -78,7 +98,7 @@ await runService('policy', configSchema, (app, config) => {
   const api = app.add(
     httpApi(
       { listen: config.api.listen, token: auth.token, version: '0.1.0' },
-      { router, dialog, log: app.log },
+      { router, dialog, freeswitch, log: app.log },
     ),
   );
   app.addresses.api = () => api.address;

@@ -48,8 +48,10 @@ export function nodeFrom(state: NodeState): NodeRecord | undefined {
   const role = node && ROLES.get(node.role);
   const status = shortName(state.status, 'NODE_STATUS_') as NodeStatus | undefined;
   if (!node || !role || !status) return undefined;
-  const { id, group, sipUri, zone, weight, maxSessions, epoch } = node;
-  return { id, role, group, sipUri, zone, weight, maxSessions, epoch, status };
+  const { id, group, sipUri, sipSources, zone, weight, maxSessions, epoch } = node;
+  // "<ip>:<port>/<transport>"
+  const sources = sipSources.map((source) => source.split('/', 1)[0]!);
+  return { id, role, group, sipUri, sources, zone, weight, maxSessions, epoch, status };
 }
 
 export function loadFrom(report: LoadReportMessage): LoadReport {

@@ -157,6 +157,8 @@ export interface NodeRecord {
   readonly group: string;
   /** "sip:10.0.0.7:5060;transport=udp". */
   readonly sipUri: string;
+  /** "ip:port" it sends SIP from beside that. */
+  readonly sources: readonly string[];
   readonly zone: string;
   /** 1-1000. */
   readonly weight: number;

@@ -10,6 +10,8 @@ export interface NodeRow {
   readonly sipUri: string;
   /** "ip:port" of the SIP URI. */
   readonly address: string;
+  /** Every "ip:port" it sends from. */
+  readonly sources: readonly string[];
   readonly zone: string;
   readonly weight: number;
   /** Most channels as configured; 0 means no limit. */
@@ -90,20 +92,23 @@ export class NodeTable {
     const row = record && this.#row(record);
     if (row) this.#rows.set(id, row);
     else this.#rows.delete(id);
-    if (before && this.#addresses.get(before.address) === before) this.#addresses.delete(before.address);
-    if (row) this.#addresses.set(row.address, row);
+    for (const source of before?.sources ?? [])
+      if (this.#addresses.get(source) === before) this.#addresses.delete(source);
+    for (const source of row?.sources ?? []) this.#addresses.set(source, row!);
     if (before) this.#regroup(before, undefined);
     if (row) this.#regroup(row, row);
   }
 
   #row(record: NodeRecord): NodeRow {
     const placement = this.#placement(record.id);
+    const address = addressOf(record.sipUri);
     return {
       id: record.id,
       role: record.role,
       group: placement?.groupId || record.group,
       sipUri: record.sipUri,
-      address: addressOf(record.sipUri),
+      address,
+      sources: [address, ...record.sources],
       zone: record.zone,
       weight: placement?.weight || record.weight || 1,
       maxSessions: placement?.maxSessions || record.maxSessions,

@@ -54,9 +54,14 @@ beforeAll(async () => {
     },
   };
   const dialog = async () => ({ node: 'fs-2', uri: 'sip:10.0.0.2:5080', moved: true });
+  const freeswitch = {
+    dialplan: async () => undefined,
+    directory: () => undefined,
+    metrics: { decided() {}, routed() {}, answered() {} },
+  };
   server = await buildHttp(
     { listen: '', token: TOKEN, version: '0' },
-    { router, dialog, log: pino({ level: 'silent' }) },
+    { router, dialog, freeswitch, log: pino({ level: 'silent' }) },
   );
 });
 afterAll(() => server.close());

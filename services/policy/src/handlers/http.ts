@@ -18,6 +18,7 @@ import {
 } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import { answerFrom, requestFrom } from './answer.ts';
+import { type FreeswitchPorts, freeswitchRoutes } from './freeswitch/routes.ts';
 import {
   type DialogAnswer,
   type DialogRequest,
@@ -44,10 +45,11 @@ export interface HttpOptions {
 export interface HttpPorts {
   readonly router: Pick<SessionRouter, 'route'>;
   dialog(body: DialogRequest): Promise<DialogAnswer>;
+  readonly freeswitch: FreeswitchPorts;
   readonly log: Logger;
 }
 
-/** Builds the HTTP API that Kamailio asks; its OpenAPI document is at /docs. */
+/** Builds the HTTP API that Kamailio and FreeSWITCH ask; its OpenAPI document is at /docs. */
 export async function buildHttp(options: HttpOptions, ports: HttpPorts): Promise<FastifyInstance> {
   const server = Fastify({
     bodyLimit: BODY_LIMIT,
@@ -73,7 +75,11 @@ export async function buildHttp(options: HttpOptions, ports: HttpPorts): Promise
   return server;
 }
 
-async function routes(server: FastifyInstance, token: string, { router, dialog }: HttpPorts): Promise<void> {
+async function routes(
+  server: FastifyInstance,
+  token: string,
+  { router, dialog, freeswitch }: HttpPorts,
+): Promise<void> {
   const expected = Buffer.from(`Bearer ${token}`);
   server.addHook('onRequest', async (request, reply) => {
     const given = Buffer.from(request.headers.authorization ?? '');
@@ -111,6 +117,7 @@ async function routes(server: FastifyInstance, token: string, { router, dialog }
     },
     ({ body }) => dialog(body),
   );
+  freeswitchRoutes(server, { security: common.security }, freeswitch);
 }
 
 /** What fastify itself refuses, in the words of the error catalogue. */
@@ -121,8 +128,7 @@ function refusalOf(error: FastifyError): CallmeshError {
       field: field || undefined,
     });
   }
-  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-    return fail('too_large', `expected at most ${BODY_LIMIT} bytes`);
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return fail('too_large', 'the body is too large');
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
     return fail('invalid_argument', error.message);
   return toCallmeshError(error);
@@ -132,7 +138,8 @@ function openapi(version: string) {
   return {
     info: {
       title: 'callmesh policy',
-      description: 'Decides which node takes a session. Asked by Kamailio for every new INVITE.',
+      description:
+        'Decides which node takes a session, and where FreeSWITCH brings a call. Asked by Kamailio for every new INVITE, and by FreeSWITCH through its node-agent.',
       version,
     },
     components: { securitySchemes: { bearer: { type: 'http' as const, scheme: 'bearer' } } },

@@ -13,6 +13,7 @@ export function nodeRow(
     group: 'g',
     sipUri: 'sip:10.0.0.1:5060',
     address: '10.0.0.1:5060',
+    sources: ['10.0.0.1:5060'],
     zone: '',
     weight,
     maxSessions: max,

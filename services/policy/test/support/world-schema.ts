@@ -69,6 +69,7 @@ const node = z.strictObject({
   group: z.string().default(''),
   zone: z.string().default(''),
   at: z.string(),
+  also_at: z.array(z.string()).default([]),
   max: z.int().default(0),
   accepts: z.int().default(0),
   weight: z.int().default(1),

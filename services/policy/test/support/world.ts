@@ -147,6 +147,7 @@ function addNode(nodes: NodeTable, ledger: Ledger, id: string, node: World['node
     role: node.role,
     group: node.group,
     sipUri: `sip:${node.at};transport=udp`,
+    sources: node.also_at,
     zone: node.zone,
     weight: node.weight,
     maxSessions: node.max,

@@ -2,9 +2,10 @@ import { CallEvent } from '@callmesh/proto/call';
 import type { Nats } from '../nats.ts';
 import type { App } from '../service.ts';
 import { consumeBatches, consumeEach, type EventConsumer } from './durable/consumer.ts';
-import type { Family } from './durable/family.ts';
+import { type Family, subjectOf } from './durable/family.ts';
 import { DurablePublisher } from './durable/publisher.ts';
 import { type From, type Reading, readFrom } from './durable/reading.ts';
+import { decode } from './json.ts';
 
 /** callmesh.call.<tenant>.<event> in JetStream stream CALLS. */
 const calls: Family<CallEvent> = {
@@ -59,6 +60,15 @@ export function consumeCallBatches(
   { event }: { readonly event?: string } = {},
 ): CallConsumer {
   return consumeBatches(app, nats, calls, { durable, event }, handler);
+}
+
+/** Hears call events of one name as they happen, at most once and by every subscriber: for counts that mend themselves. */
+export function subscribeCall(
+  nats: Nats,
+  event: string,
+  handler: (event: CallEvent) => void,
+): { close(): void } {
+  return nats.subscribe(subjectOf(calls, undefined, event), (message) => handler(decode(CallEvent, message)));
 }
 
 /** Reads call events in order from a position. Errors: out_of_range, unavailable. */

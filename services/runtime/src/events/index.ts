@@ -1,6 +1,13 @@
 export { type Assigned, publishAssigned, subscribeAssigned } from './assigned.ts';
 export { AuditPublisher, consumeAuditBatches, type Refusal } from './audit.ts';
-export { type CallConsumer, CallPublisher, consumeCall, consumeCallBatches, readCalls } from './call.ts';
+export {
+  type CallConsumer,
+  CallPublisher,
+  consumeCall,
+  consumeCallBatches,
+  readCalls,
+  subscribeCall,
+} from './call.ts';
 export { sendCommand, serveCommands } from './command.ts';
 export type { Positioned, Reading } from './durable/reading.ts';
 export { publishLoad, subscribeLoad } from './load.ts';
