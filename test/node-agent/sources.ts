@@ -80,11 +80,17 @@ export class FakeSources {
     this.#server = undefined;
   }
 
-  node(id: string, group: string, port: number, status: NodeStatus = NodeStatus.NODE_STATUS_UP): NodeState {
+  node(
+    id: string,
+    group: string,
+    port: number,
+    status: NodeStatus = NodeStatus.NODE_STATUS_UP,
+    role: NodeRole = NodeRole.NODE_ROLE_MEDIA,
+  ): NodeState {
     const sipUri = `sip:127.0.0.1:${port};transport=udp`;
     const node = Node.create({
       id,
-      role: NodeRole.NODE_ROLE_MEDIA,
+      role,
       group,
       sipUri,
       epoch: `epoch-${id}`,

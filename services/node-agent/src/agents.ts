@@ -19,6 +19,7 @@ import { xmlEndpoint } from './adapters/xml/endpoint.ts';
 import { PolicyAnswers } from './adapters/xml/policy-answers.ts';
 import type { AgentConfig, FreeSwitchConfig, KamailioConfig } from './config.ts';
 import type { Identity } from './domain/identity.ts';
+import { tablesOf } from './domain/kamailio/desired.ts';
 import { Directory } from './domain/kamailio/directory.ts';
 import { commandServer } from './handlers/commands.ts';
 import type { AgentView } from './handlers/status.ts';
@@ -109,10 +110,11 @@ export async function kamailioAgent(
 ): Promise<() => AgentView> {
   const announcer = app.add(new Announcer(app, etcd, nats));
   const rpc = new KamailioRpc({ fifo: backend.fifo, replyDir: backend.reply_dir }, identity.id);
-  const mirror = new Mirror(rpc, {
+  const lists = {
     dispatcherList: backend.dispatcher_list,
     addressList: backend.address_list,
-  });
+  };
+  const mirror = new Mirror(rpc, lists, tablesOf(identity.role));
   const kamailio = new Kamailio(app, identity, {
     rpc,
     mirror,

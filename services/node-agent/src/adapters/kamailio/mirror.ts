@@ -1,4 +1,4 @@
-import type { Desired, Known } from '../../domain/kamailio/desired.ts';
+import type { Desired, Known, TableName } from '../../domain/kamailio/desired.ts';
 import type { Table } from '../../domain/kamailio/tables.ts';
 import { writeList } from './list-file.ts';
 import type { KamailioRpc } from './rpc.ts';
@@ -10,8 +10,6 @@ export interface ListFiles {
   readonly addressList: string;
 }
 
-type TableName = keyof Desired['tables'];
-
 /**
  * What Kamailio has loaded, and the way to make it what is desired. Only what
  * differs is sent; after any failure, and after a restart of Kamailio, what it
@@ -20,15 +18,18 @@ type TableName = keyof Desired['tables'];
 export class Mirror {
   readonly #rpc: KamailioRpc;
   readonly #files: ListFiles;
+  /** Those this edge has. */
+  readonly #names: ReadonlySet<TableName>;
   readonly #tables = new Map<TableName, Table>();
   readonly #loadedLists = new Set<keyof ListFiles>();
   #destinations = 0;
   /** What the list files were last written from. */
   #written: Desired | undefined;
 
-  constructor(rpc: KamailioRpc, files: ListFiles) {
+  constructor(rpc: KamailioRpc, files: ListFiles, tables: readonly TableName[]) {
     this.#rpc = rpc;
     this.#files = files;
+    this.#names = new Set(tables);
   }
 
   /** Entries of the fallback list that is loaded. */
@@ -67,7 +68,10 @@ export class Mirror {
       // First the nodes: nothing may be routed to one that is not in the table.
       if (known.nodes) changes += await this.#applyTable('nodes', desired);
       if (known.policies) changes += await this.#applyTable('policy', desired);
-      if (known.tenants) changes += await this.#applyTable('trunkdest', desired);
+      if (known.tenants) {
+        changes += await this.#applyTable('trunkdest', desired);
+        changes += await this.#applyTable('origins', desired);
+      }
       if (known.nodes && known.tenants) changes += await this.#applyFallback(desired);
       return changes;
     } catch (error) {
@@ -81,11 +85,13 @@ export class Mirror {
     this.#destinations = desired.dispatcherList.length;
     // Only now who may use the sets.
     changes += await this.#reload('addressList', 'permissions.addressReload');
-    return changes + (await this.#applyTable('trunkauth', desired));
+    changes += await this.#applyTable('trunkauth', desired);
+    return changes + (await this.#applyTable('tenants', desired));
   }
 
   async #applyTable(name: TableName, { tables }: Desired): Promise<number> {
     const desired = tables[name];
+    if (!this.#names.has(name)) return 0;
     if (this.#tables.get(name) === desired) return 0;
     const loaded = this.#tables.get(name) ?? (await readTable(this.#rpc, name));
     const changes = await writeTable(this.#rpc, name, loaded, desired);

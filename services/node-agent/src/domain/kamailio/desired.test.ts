@@ -12,7 +12,7 @@ import {
 } from '@callmesh/proto/tenant';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { desiredState, type Sources } from './desired.ts';
+import { desiredState, type Sources, tablesOf } from './desired.ts';
 import { tableChanges } from './diff.ts';
 import { Directory } from './directory.ts';
 import type { NodeRow, NodeStatusWord } from './node-row.ts';
@@ -384,5 +384,78 @@ describe('changes of a table', () => {
         }
       }),
     );
+  });
+});
+
+describe('what the agents’ door is told', () => {
+  const acme = (fields: Partial<Tenant> = {}) =>
+    Resource.create({
+      value: {
+        $case: 'tenant',
+        value: Tenant.create({ id: 'acme', domain: 'acme.example', enabled: true, ...fields }),
+      },
+    });
+  const routers = (tenantId: string, groupId: string) => {
+    const value = TenantApp.create({
+      id: `${tenantId}/general/router`,
+      tenantId,
+      groupId,
+      function: Purpose.FUNCTION_GENERAL,
+      role: NodeRole.NODE_ROLE_ROUTER,
+    });
+    return Resource.create({ value: { $case: 'tenantApp', value } });
+  };
+  const door = (changes: Partial<Sources> = {}) =>
+    desiredState(
+      sources({
+        role: NodeRole.NODE_ROLE_KAMA_WSS,
+        nodes: [row('r-1', 'routers', 5090, 'up', NodeRole.NODE_ROLE_ROUTER), row('fs-1', 'media-a', 5080)],
+        ...changes,
+      }),
+    );
+
+  it('has the pages of all tenants, also of one that is switched off: policy says so to its agents', () => {
+    const { tables } = door({
+      directory: directory(
+        acme({ webOrigins: ['https://b.example', 'https://a.example'] }),
+        acme({ id: 'bravo', enabled: false, webOrigins: ['https://a.example', 'https://c.example'] }),
+        acme({ id: 'silent' }),
+      ),
+    });
+    expect([...tables.origins]).toEqual([
+      ['https://a.example', '1'],
+      ['https://b.example', '1'],
+      ['https://c.example', '1'],
+    ]);
+  });
+
+  it('has for each tenant the set of its routers, and of nobody else’s', () => {
+    const { tables, dispatcherList } = door({
+      directory: directory(
+        acme(),
+        acme({ id: 'bravo' }),
+        acme({ id: 'off', enabled: false }),
+        routers('*', 'routers'),
+        routers('bravo', 'bravos-routers'),
+      ),
+      setIds: new Map([
+        ['routers', 7],
+        ['bravos-routers', 8],
+      ]),
+    });
+    expect([...tables.tenants]).toEqual([
+      ['acme', '7'],
+      ['bravo', '8'],
+    ]);
+    expect(dispatcherList).toEqual(['7 sip:10.0.0.1:5090;transport=udp 0 0 node=r-1']);
+  });
+
+  it('has no trunks, and kama-pstn no agents', () => {
+    const pbx = trunk({ id: 'acme-pbx', tenantId: 'acme', sourceAddresses: ['192.0.2.10'] });
+    const known = directory(acme(), link('acme', 'media-a'), routers('acme', 'routers'), pbx);
+    expect(door({ directory: known }).addressList).toEqual([]);
+    expect(tablesOf(NodeRole.NODE_ROLE_KAMA_WSS)).toContain('origins');
+    expect(tablesOf(NodeRole.NODE_ROLE_KAMA_PSTN)).not.toContain('origins');
+    expect(desiredState(sources({ directory: known })).tables.tenants.size).toBe(0);
   });
 });

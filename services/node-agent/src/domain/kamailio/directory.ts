@@ -88,16 +88,31 @@ export class Directory {
     return usable.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  /** Group a trunk's calls go to: the tenant's link for the trunk's function, else the platform's; undefined when there is none. */
+  /** Tenants that are enabled, ordered by id. */
+  usableTenants(): Tenant[] {
+    const usable = [...this.tenants.values()].filter(({ enabled }) => enabled);
+    return usable.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Group a trunk's calls go to: that of its function; undefined when there is none. */
   groupOf(trunk: Trunk, role: NodeRole): string | undefined {
     const purpose =
       trunk.function === Purpose.FUNCTION_UNSPECIFIED ? Purpose.FUNCTION_GENERAL : trunk.function;
+    return this.#link(trunk.tenantId, purpose, role);
+  }
+
+  /** Group what a tenant's agents do goes to; undefined when there is none. */
+  groupOfAgents(tenant: Tenant, role: NodeRole): string | undefined {
+    return this.#link(tenant.id, Purpose.FUNCTION_GENERAL, role);
+  }
+
+  /** The tenant's link for a function, else the platform's. */
+  #link(tenantId: string, purpose: Purpose, role: NodeRole): string | undefined {
     this.#links ??= new Map(
       [...this.#apps.values()].map((app) => [linkKey(app.tenantId, app.function, app.role), app.groupId]),
     );
     return (
-      this.#links.get(linkKey(trunk.tenantId, purpose, role)) ??
-      this.#links.get(linkKey(PLATFORM, purpose, role))
+      this.#links.get(linkKey(tenantId, purpose, role)) ?? this.#links.get(linkKey(PLATFORM, purpose, role))
     );
   }
 }

@@ -1,4 +1,4 @@
-import { type Trunk, TrunkAuth, TrunkKind } from '@callmesh/proto/tenant';
+import { type Tenant, type Trunk, TrunkAuth, TrunkKind } from '@callmesh/proto/tenant';
 import type { Directory } from './directory.ts';
 import { addressesOf, type NodeRow, type NodeStatusWord } from './node-row.ts';
 import { addressOfUri } from './sip-address.ts';
@@ -62,6 +62,25 @@ export function trunkAuthTable(
     table.set(`@${realm}`, '1');
   }
   return table;
+}
+
+/** Origins of the pages any tenant has agents on -> `1`: who may open a WebSocket at all. Whose agent may, policy says. */
+export function originsTable(directory: Directory): Table {
+  const origins = [...directory.tenants.values()].flatMap(({ webOrigins }) => webOrigins);
+  return new Map(origins.sort().map((origin) => [origin, '1']));
+}
+
+/** Tenant -> set of the routers of its agents. */
+export function tenantsTable(
+  tenants: readonly Tenant[],
+  setOf: (tenant: Tenant) => number | undefined,
+): Table {
+  return new Map(
+    tenants.flatMap((tenant): [string, string][] => {
+      const set = setOf(tenant);
+      return set === undefined ? [] : [[tenant.id, String(set)]];
+    }),
+  );
 }
 
 function owner(tag: string): string {
