@@ -72,8 +72,9 @@ function qualityOf(fields: Fields): MediaQuality | undefined {
   };
 }
 
-/** By the far end's REFER, or attended: what we began ourselves goes to an inline dialplan. */
+/** By command, by the far end's REFER, or attended; a program is no transfer, though FreeSWITCH calls it one. */
 function transferredBy(fields: Fields): boolean {
+  if (fields.variable('callmesh_transferred') === 'true') return true;
   const history = fields.variable('transfer_history') ?? '';
   return history.includes(':att_xfer:') || /:bl_xfer:(?!m:)/.test(history);
 }

@@ -17,7 +17,7 @@ import type { LoadSource } from '../load-publisher.ts';
 import type { Attendant } from './attendant.ts';
 import { CUSTOM, EVENTS } from './events.ts';
 import { LegMemory, type RememberedLegs } from './leg-memory.ts';
-import { askLife, askPlace, endFields, type Place } from './life.ts';
+import { askLife, askPlace, endFields, NOWHERE, type Place } from './life.ts';
 import { Pulse } from './pulse.ts';
 import { reconcile } from './reconciler.ts';
 
@@ -48,7 +48,7 @@ export class FreeSwitch implements Component, LoadSource {
   readonly #pulse: Pulse;
   readonly #drift = new DriftWatch();
   #life: Life | undefined;
-  #place: Place = { recordings: '', holdMusic: '' };
+  #place: Place = NOWHERE;
   #closed: string | undefined = 'not connected yet';
   #shutdown = false;
   #reconciling: EslConnection | undefined;

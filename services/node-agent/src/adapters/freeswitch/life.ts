@@ -1,4 +1,5 @@
 import { fail } from '@callmesh/runtime';
+import type { Speech } from '../../domain/commands/sound.ts';
 import type { Fields } from '../../domain/fields.ts';
 import type { Life } from '../../domain/identity.ts';
 import type { EslConnection } from '../esl/connection.ts';
@@ -21,12 +22,19 @@ export interface Place {
   /** FreeSWITCH's recordings folder, absolute. */
   readonly recordings: string;
   readonly holdMusic: string;
+  readonly speech: Speech;
 }
 
+/** Before the node was asked. */
+export const NOWHERE: Place = { recordings: '', holdMusic: '', speech: { engine: '', voice: '' } };
+
 export async function askPlace(connection: EslConnection): Promise<Place> {
-  const recordings = await variable(connection, 'recordings_dir');
-  const music = await variable(connection, 'hold_music');
-  return { recordings, holdMusic: music || HOLD_TONE };
+  const ask = (name: string) => variable(connection, name);
+  return {
+    recordings: await ask('recordings_dir'),
+    holdMusic: (await ask('hold_music')) || HOLD_TONE,
+    speech: { engine: (await ask('tts_engine')) || 'flite', voice: (await ask('tts_voice')) || 'kal' },
+  };
 }
 
 /** Nothing at all is answered with an error. */

@@ -50,6 +50,11 @@ export class Waits implements Attendant {
 
   onCustom(event: EslEvent): void {
     if (event.get('Event-Subclass') !== COLLECTED) return;
+    // FreeSWITCH tells of what there was, also when that is the leg's end.
+    if (event.get('Answer-State') === 'hangup') {
+      this.#ended(event.get('Unique-ID') ?? '');
+      return;
+    }
     this.#digits.get(event.get(COLLECTED_COMMAND) ?? '')?.resolve({
       digits: event.get(COLLECTED_DIGITS) ?? '',
       terminator: event.get(COLLECTED_TERMINATOR) ?? '',

@@ -128,14 +128,20 @@ function legVariables({ agentId, trunkId }: DialLeg, session: Session, field: st
   };
 }
 
-/** RFC 3323: nobody in From, and the wish in Privacy. Who it is goes to trunks only: they are trusted to keep it. */
-function privacy({ anonymous }: Dial, leg: DialLeg): Variables {
+/**
+ * RFC 3323: nobody in From, and the wish in Privacy. Who it is (RFC 3325) goes to
+ * trunks only: an agent's phone is not trusted to keep it.
+ */
+function privacy({ anonymous, callerNumber }: Dial, leg: DialLeg): Variables {
   if (!anonymous) return {};
+  const told = callerNumber !== '' && leg.agentId === '';
   return {
-    origination_privacy: 'hide_name:hide_number',
-    sip_from_display: 'Anonymous',
-    sip_from_uri: 'sip:anonymous@anonymous.invalid',
-    sip_cid_type: leg.agentId ? 'none' : 'pid',
+    origination_caller_id_name: 'Anonymous',
+    origination_caller_id_number: 'anonymous',
+    sip_invite_domain: 'anonymous.invalid',
+    sip_h_Privacy: 'id',
+    sip_cid_type: 'none',
+    ...(told && { 'sip_h_P-Asserted-Identity': `<sip:${callerNumber}@anonymous.invalid>` }),
   };
 }
 

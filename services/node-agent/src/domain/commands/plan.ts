@@ -9,7 +9,7 @@ import { broadcast, stop, transfer } from './lines.ts';
 import { originate } from './originate.ts';
 import { cause, park, programApps, roomName, type Scene } from './program.ts';
 import { recordingPath } from './recording.ts';
-import { play, say } from './sound.ts';
+import { play, type Speech, say } from './sound.ts';
 import { supervise } from './supervise.ts';
 import { setList, variables } from './variables.ts';
 
@@ -34,6 +34,7 @@ export interface Setting {
   readonly recordings: string;
   /** What a held far end hears. */
   readonly holdMusic: string;
+  readonly speech: Speech;
   /** The clock, milliseconds since 1970. */
   readonly now: number;
   leg(uuid: string): Leg | undefined;
@@ -81,7 +82,9 @@ const PLANNERS: { readonly [K in Exclude<Kind, 'originate'>]: Planner<K> } = {
     return { lines: [stop(uuid), broadcast(uuid, play(sound, 'play.play'), both ? 'both' : 'aleg')] };
   },
   stopPlay: (_, { uuid }) => one(stop(uuid)),
-  say: (value, { uuid }) => ({ lines: [stop(uuid), broadcast(uuid, say(value, 'say'))] }),
+  say: (value, { uuid }, _, { speech }) => ({
+    lines: [stop(uuid), broadcast(uuid, say(value, speech, 'say'))],
+  }),
   collect: (value, { uuid }, { commandId }) => ({
     lines: [
       `uuid_setvar ${uuid} ${DIGITS}`,
@@ -148,12 +151,14 @@ export function originatePlan(command: NodeCommand, setting: Setting): Plan {
   return { lines: [originate(command, value, scene)], awaits: 'leg' };
 }
 
-function sceneOf(command: NodeCommand, sessionFunction: string, { recordings, now }: Setting): Scene {
+function sceneOf(command: NodeCommand, sessionFunction: string, setting: Setting): Scene {
+  const { recordings, speech, now } = setting;
   return {
     tenantId: command.tenantId,
     sessionId: command.sessionId,
     function: sessionFunction,
     recordings,
+    speech,
     // Each of a program begins, by name, a millisecond after the one before.
     recording: (ordinal) => recordingPath(command, now + ordinal),
   };

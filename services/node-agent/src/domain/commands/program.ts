@@ -3,7 +3,7 @@ import { fail } from '@callmesh/runtime';
 import * as check from './check.ts';
 import { dial, type Session } from './dial.ts';
 import type { App } from './escape.ts';
-import { play, say } from './sound.ts';
+import { play, type Speech, say } from './sound.ts';
 import { setApps, variables } from './variables.ts';
 
 /** What a program is rendered for. */
@@ -12,6 +12,7 @@ export interface Scene extends Session {
   readonly recording: (ordinal: number) => string;
   /** FreeSWITCH's recordings folder, absolute. */
   readonly recordings: string;
+  readonly speech: Speech;
 }
 
 /** Applications an inline dialplan takes. */
@@ -42,7 +43,7 @@ function stepApps({ step }: Step, scene: Scene, field: string, index: number): A
     case 'play':
       return [play(step.value, `${field}.play`)];
     case 'say':
-      return [say(step.value, `${field}.say`)];
+      return [say(step.value, scene.speech, `${field}.say`)];
     case 'dial':
       return dial(step.value, scene, `${field}.dial`);
     case 'conference':

@@ -39,14 +39,19 @@ export function play(play: Play, field: string): App {
 }
 
 const MOST_TEXT = 1_000;
-const ENGINE = 'flite';
-const VOICE = 'kal';
 
-export function say({ text, voice }: Say, field: string): App {
+/** The node's speech engine, and the voice it speaks with unless another is named. */
+export interface Speech {
+  readonly engine: string;
+  readonly voice: string;
+}
+
+export function say({ text, voice }: Say, speech: Speech, field: string): App {
   const spoken = check.text(text, MOST_TEXT * 4, `${field}.text`);
   if (spoken.trim() === '' || spoken.length > MOST_TEXT)
     throw fail('invalid_argument', `${field}.text: expected 1-${MOST_TEXT} characters`, {
       field: `${field}.text`,
     });
-  return { name: 'speak', arg: `${ENGINE}|${check.voice(voice, `${field}.voice`) || VOICE}|${spoken}` };
+  const by = check.voice(voice, `${field}.voice`) || speech.voice;
+  return { name: 'speak', arg: `${speech.engine}|${by}|${spoken}` };
 }
