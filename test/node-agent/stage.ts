@@ -12,10 +12,10 @@ import {
 } from '@callmesh/proto/node';
 import {
   type App,
-  type CallConsumer,
   call,
   consumeCall,
   Etcd,
+  type EventConsumer,
   grpcClient,
   Nats,
   subscribeLoad,
@@ -32,7 +32,7 @@ export class Stage {
   readonly calls: CallEvent[] = [];
   readonly #processes: Process[] = [];
   readonly #clients: NodeAgentServiceClient[] = [];
-  #consumer: CallConsumer | undefined;
+  #consumer: EventConsumer | undefined;
   etcdServer!: Server;
   natsServer!: Server;
   app!: App;

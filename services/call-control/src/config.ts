@@ -1,4 +1,5 @@
 import { commonConfig } from '@callmesh/runtime';
+import { databaseConfig } from '@callmesh/runtime/sql';
 import { z } from 'zod';
 
 /** A gRPC target: "etcd:///<service>" or "host:port". */
@@ -31,6 +32,15 @@ export const configSchema = z.strictObject({
       enabled: z.boolean().default(true),
       /** A call that was created longer ago than this is left alone, seconds. */
       late_s: z.number().positive().default(30),
+    })
+    .prefault({}),
+  /** Where records are kept; several replicas need `database`. */
+  ...databaseConfig,
+  /** Call detail records and refusals: made by this instance, and kept for so many days. */
+  records: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      keep_days: z.int().min(1).max(3_650).default(90),
     })
     .prefault({}),
 });

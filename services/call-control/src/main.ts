@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { AuditServiceService } from '@callmesh/proto/audit';
+import { CdrServiceService } from '@callmesh/proto/cdr';
 import { CallControlServiceService } from '@callmesh/proto/control';
 import { PolicyServiceClient } from '@callmesh/proto/policy';
 import { SessionCacheServiceClient } from '@callmesh/proto/session';
@@ -11,10 +13,14 @@ import {
   Nats,
   registerEtcdResolver,
   runService,
+  type ServiceBinding,
   serviceRegistration,
   streamHandler,
   unaryHandler,
 } from '@callmesh/runtime';
+import { openDatabase } from '@callmesh/runtime/sql';
+import { addRecords } from './adapters/cdr/records.ts';
+import type { Tables } from './adapters/cdr/tables.ts';
 import { CommandLog } from './adapters/command-log.ts';
 import { legFeed } from './adapters/leg-feed.ts';
 import { Places } from './adapters/places.ts';
@@ -22,6 +28,8 @@ import { configSchema } from './config.ts';
 import { LiveLegs } from './domain/live-legs.ts';
 import { Access } from './handlers/access.ts';
 import { defaultApplication } from './handlers/application.ts';
+import { auditService } from './handlers/audit.ts';
+import { cdrService } from './handlers/cdr.ts';
 import { Commander } from './handlers/commander.ts';
 import { commandHandlers } from './handlers/commands.ts';
 import { destinationHandlers } from './handlers/destinations.ts';
@@ -29,7 +37,7 @@ import { watchEvents } from './handlers/events.ts';
 import { controlMetrics } from './handlers/metrics.ts';
 import { getSession } from './handlers/sessions.ts';
 
-await runService('call-control', configSchema, (app, config) => {
+await runService('call-control', configSchema, async (app, config) => {
   const etcd = app.add(new Etcd(app, config.etcd));
   registerEtcdResolver(etcd);
   const nats = app.add(new Nats(app, config.nats));
@@ -55,7 +63,16 @@ await runService('call-control', configSchema, (app, config) => {
     getSession: unaryHandler(getSession(access, places, legs)),
     watchEvents: streamHandler(watchEvents({ nats, access, places })),
   };
-  const grpc = app.add(grpcServer(app, config.grpc, [[CallControlServiceService, control]], config.clients));
+  const served: ServiceBinding[] = [[CallControlServiceService, control]];
+
+  // What is recorded of calls, and of what was refused.
+  if (config.records.enabled) {
+    const database = await openDatabase<Tables>(app, config);
+    const records = addRecords(app, nats, database, config.records.keep_days);
+    served.push([CdrServiceService, cdrService(access, records)]);
+    served.push([AuditServiceService, auditService(access, records)]);
+  }
+  const grpc = app.add(grpcServer(app, config.grpc, served, config.clients));
   app.add(serviceRegistration(app, etcd, 'call-control', () => grpc.address));
 
   // What answers calls by itself.

@@ -23,7 +23,7 @@ const refusals: Family<AuditEvent> = {
 /** Something that was tried and refused. */
 export interface Refusal {
   /** What was tried. */
-  readonly what: 'command' | 'events' | 'cdr' | 'register' | 'origin' | 'dialplan';
+  readonly what: 'command' | 'events' | 'cdr' | 'register' | 'call' | 'origin' | 'replay' | 'dialplan';
   readonly code: ErrorCode;
   /** Tenant whose things were reached for; empty when unknown. */
   readonly tenantId: string;

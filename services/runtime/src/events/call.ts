@@ -26,8 +26,6 @@ function happensOnce(event: string): boolean {
   return event === 'created' || event === 'hangup';
 }
 
-export type CallConsumer = EventConsumer;
-
 /** Sends call events so that each arrives, also those of a time when NATS was away, once, and in order per session. */
 export class CallPublisher extends DurablePublisher<CallEvent> {
   constructor(app: App, nats: Nats) {
@@ -47,7 +45,7 @@ export function consumeCall(
   durable: string,
   handler: (event: CallEvent) => Promise<void> | void,
   { event, concurrency }: { readonly event?: string; readonly concurrency?: number } = {},
-): CallConsumer {
+): EventConsumer {
   return consumeEach(app, nats, calls, { durable, event, concurrency }, handler);
 }
 
@@ -58,7 +56,7 @@ export function consumeCallBatches(
   durable: string,
   handler: (events: readonly CallEvent[]) => Promise<void>,
   { event }: { readonly event?: string } = {},
-): CallConsumer {
+): EventConsumer {
   return consumeBatches(app, nats, calls, { durable, event }, handler);
 }
 

@@ -1,7 +1,6 @@
 export { type Assigned, publishAssigned, subscribeAssigned } from './assigned.ts';
 export { AuditPublisher, consumeAuditBatches, type Refusal } from './audit.ts';
 export {
-  type CallConsumer,
   CallPublisher,
   consumeCall,
   consumeCallBatches,
@@ -9,6 +8,7 @@ export {
   subscribeCall,
 } from './call.ts';
 export { sendCommand, serveCommands } from './command.ts';
+export type { EventConsumer } from './durable/consumer.ts';
 export type { Positioned, Reading } from './durable/reading.ts';
 export { publishLoad, subscribeLoad } from './load.ts';
 export { publishNode, subscribeNode } from './node.ts';
