@@ -11,6 +11,7 @@ import {
 import type { Logger } from 'pino';
 import type { CommandLog } from '../adapters/command-log.ts';
 import type { Place, Places } from '../adapters/places.ts';
+import { commandId } from '../domain/fingerprint.ts';
 import type { Access } from './access.ts';
 import { atMostOnce } from './at-most-once.ts';
 import type { CommandMetrics } from './metrics.ts';
@@ -61,8 +62,8 @@ export class Commander {
     const { command, leg } = order;
     return this.once(context, { ...order, tenantId: leg.tenantId, kind: command.$case }, async (until) => {
       const place = await this.placeOf(context, leg);
-      const commandId = `${leg.tenantId}/${order.idempotencyKey}`;
-      return this.send(context, place, { commandId, leg, command, until });
+      const id = commandId(leg.tenantId, order.idempotencyKey);
+      return this.send(context, place, { commandId: id, leg, command, until });
     });
   }
 

@@ -12,6 +12,7 @@ import { type CallContext, call, fail, toCallmeshError } from '@callmesh/runtime
 import type { Place, Places } from '../adapters/places.ts';
 import { programFor } from '../domain/application/program.ts';
 import { checkLeg, checkRing, checkSessionId, checkTenant, present } from '../domain/check.ts';
+import { commandId } from '../domain/fingerprint.ts';
 import type { LiveLegs } from '../domain/live-legs.ts';
 import type { Commander, Done } from './commander.ts';
 
@@ -59,7 +60,7 @@ async function originate(
     const place = await placeFor(ports, request, context, callId);
     const leg: LegRef = { tenantId, sessionId: place.sessionId, legUuid };
     await commander.send(context, place, {
-      commandId: `${tenantId}/${idempotencyKey}`,
+      commandId: commandId(tenantId, idempotencyKey),
       leg,
       until,
       command: {
@@ -152,7 +153,7 @@ async function transferBlind(
       throw fail('precondition_failed', 'nothing answers at this destination', { field: 'destination' });
     const command = { $case: 'run', value: { program, onlyFirst: false } } as const;
     return ports.commander.send(context, place, {
-      commandId: `${leg.tenantId}/${idempotencyKey}`,
+      commandId: commandId(leg.tenantId, idempotencyKey),
       leg,
       until,
       command,
@@ -176,8 +177,9 @@ async function hangUp(
     const legs = leg.legUuid ? [leg.legUuid] : mediaLegs(ports.legs, leg.sessionId);
     if (legs.length === 0) throw fail('session_gone', 'no leg of the session lives');
     for (const legUuid of legs) {
-      const commandId = `${leg.tenantId}/${idempotencyKey}${leg.legUuid ? '' : `/${legUuid}`}`;
-      const order = { commandId, leg: { ...leg, legUuid }, until, command };
+      // Of a whole session each leg gets a command of its own.
+      const id = commandId(leg.tenantId, idempotencyKey, leg.legUuid ? '' : legUuid);
+      const order = { commandId: id, leg: { ...leg, legUuid }, until, command };
       await ports.commander.send(context, place, order).catch((error: unknown) => {
         // Of several legs one may end while the other is told to.
         if (leg.legUuid || toCallmeshError(error).code !== 'session_gone') throw error;
