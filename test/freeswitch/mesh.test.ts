@@ -10,7 +10,9 @@ import { RtpEnd } from '../sip/rtp.ts';
 import { Uac } from '../standin/uac.ts';
 
 const IDS = ['fs-red-1', 'fs-red-2'] as const;
-const [tenant] = tenants(1, ['red'], 7) as [ReturnType<typeof tenants>[0]];
+/** Its number is answered by a tone, without anybody commanding it. */
+const TONE = { destination_kind: 'announcement', destination: 'tone_stream://%(1000,0,425);loops=60' };
+const tenant = { ...tenants(1, ['red'], 7)[0]!, destination: TONE };
 /** As the mesh sends a call to a node. */
 const SESSION = { 'X-Callmesh-Session': '0123456789abcdef', 'X-Callmesh-Tenant': tenant.id };
 
@@ -40,7 +42,7 @@ function rules(): void {
   let world: World;
   beforeAll(async () => {
     const nodes = mediaNodes('red', IDS.length, { server: 'freeswitch', max: 100 });
-    world = await World.start([tenant], { nodes, replicas: { policy: 2 } });
+    world = await World.start([tenant], { nodes, replicas: { policy: 2, 'call-control': 1 } });
   }, 120_000);
   afterAll(() => world?.stop());
 

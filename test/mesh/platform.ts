@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { eventually, type Mesh } from '@callmesh/local';
 import type { CallEvent } from '@callmesh/proto/call';
-import { CallControlServiceClient } from '@callmesh/proto/control';
+import { CallControlServiceClient, CallControlServiceService } from '@callmesh/proto/control';
 import { call, fromGrpcError, serverStream } from '@callmesh/runtime';
 
 type Method = Exclude<keyof CallControlServiceClient & string, 'watchEvents' | 'close'>;
@@ -35,8 +35,10 @@ export class Platform {
 
   /** A command or question; the idempotency key is a new one unless given. */
   do<M extends Method>(method: M, request: Partial<Request<M>>, deadlineMs = 5_000) {
-    const key = { idempotencyKey: randomUUID() };
-    return call(this.#client, method, { ...key, ...request } as Request<M>, { deadlineMs });
+    // An empty message has the default of every field.
+    const empty = CallControlServiceService[method as 'answer'].requestDeserialize(Buffer.alloc(0));
+    const whole = { ...empty, idempotencyKey: randomUUID(), ...request };
+    return call(this.#client, method, whole as Request<M>, { deadlineMs });
   }
 
   /** A reference to the leg of an event. */

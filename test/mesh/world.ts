@@ -12,6 +12,8 @@ export interface TestTenant {
   readonly host: string;
   readonly group: string;
   readonly number: string;
+  /** What answers the number; the platform's service by its commands unless told. */
+  readonly destination?: { readonly destination_kind: string; readonly destination?: string };
   /** Further keys of the tenant and of its trunk. */
   readonly tenant?: Record<string, unknown>;
   readonly trunk?: Record<string, unknown>;
@@ -52,11 +54,11 @@ function documents(all: readonly TestTenant[], nodes: readonly NodeSpec[]): stri
   return [platform, ...all.map(documentOf)].map((document) => stringify(document)).join('---\n');
 }
 
-function documentOf({ id, host, group, number, tenant, trunk, more = {} }: TestTenant) {
+function documentOf({ id, host, group, number, destination, tenant, trunk, more = {} }: TestTenant) {
   const document: Record<string, readonly unknown[]> = {
     links: [{ function: 'general', group_id: group, role: 'media' }],
     trunks: [{ id: `${id}-pbx`, kind: 'hybrid', auth: 'address', source_addresses: [host], ...trunk }],
-    dids: [{ number, function: 'general', destination_kind: 'control' }],
+    dids: [{ number, function: 'general', destination_kind: 'control', ...destination }],
   };
   for (const [section, entries] of Object.entries(more))
     document[section] = [...(document[section] ?? []), ...entries];

@@ -435,6 +435,9 @@ export function commandRules(title: string, start: () => Promise<MediaServer>): 
       expect(told(b.uuid)).toContain('CUSTOM del-member');
       await a.call.bye();
       await soon(() => events.some(({ fields }) => fields.get('Action') === 'conference-destroy')).toBe(true);
+      expect(told(a.uuid).slice(-5)).toEqual([
+        ...['HANGUP', 'CUSTOM del-member', 'EXECUTE_COMPLETE conference', 'HANGUP_COMPLETE', 'DESTROY'],
+      ]);
     });
 
     it('lets a supervisor hear a call until it is over', async () => {

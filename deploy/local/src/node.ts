@@ -35,7 +35,11 @@ export function serverOf(spec: NodeSpec, place: Place): Process {
   return freeswitchNode({ ...place, id, role, dir: join(place.dir, id), max });
 }
 
-function standin({ id, max = 0, set = {} }: NodeSpec, { dir, sip, esl }: Place): Process {
+function standin(spec: NodeSpec, { dir, sip, esl, xmlPort }: Place): Process {
+  const { id, role, max = 0 } = spec;
+  // As in freeswitch/: fs-media's dialplan is its own, the others ask for theirs.
+  const asked = `http://freeswitch:${esl.password}@127.0.0.1:${xmlPort}/v1/freeswitch/dialplan`;
+  const set = { context: 'mesh', ...(role !== 'media' && { dialplanUrl: asked }), ...spec.set };
   return new Process({
     name: id,
     command: process.execPath,
@@ -50,8 +54,8 @@ function standin({ id, max = 0, set = {} }: NodeSpec, { dir, sip, esl }: Place):
 }
 
 /** Config of the agent beside it. */
-export function agentConfig(spec: NodeSpec, { sip, esl }: Place): Record<string, unknown> {
-  const { id, role, group, max = 0, zone, weight } = spec;
+export function agentConfig(spec: NodeSpec, { sip, esl, xmlPort }: Place): Record<string, unknown> {
+  const { id, role, group, max = 0, zone, weight, carriers = {} } = spec;
   return {
     node: {
       ...{ id, role, group, max_sessions: max },
@@ -59,6 +63,11 @@ export function agentConfig(spec: NodeSpec, { sip, esl }: Place): Record<string,
       ...(zone && { zone }),
       ...(weight && { weight }),
     },
-    backend: { kind: 'freeswitch', esl: { host: '127.0.0.1', ...esl } },
+    backend: {
+      kind: 'freeswitch',
+      esl: { host: '127.0.0.1', ...esl },
+      xml: { listen: `127.0.0.1:${xmlPort}` },
+      carriers,
+    },
   };
 }

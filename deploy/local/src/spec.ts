@@ -13,6 +13,8 @@ export interface NodeSpec {
   readonly weight?: number;
   /** What carries the calls; a stand-in unless told. */
   readonly server?: 'standin' | 'freeswitch';
+  /** fs-tandem: what proves to a carrier who we are, by trunk. */
+  readonly carriers?: Record<string, { readonly password: string }>;
   /** Settings of the stand-in, see test/standin/node/settings.ts. */
   readonly set?: Settings;
 }

@@ -48,7 +48,7 @@ export class Room {
   }
 
   remove(member: Member): void {
-    this.members.delete(member.id);
+    if (!this.members.delete(member.id)) return;
     this.tell('del-member', member);
     if (member.ends) for (const other of this.members.values()) other.kicked.fire();
     if (this.members.size > 0) return;
@@ -92,6 +92,8 @@ export async function confer(node: StandinNode, leg: CallLeg, data: string, over
   const room = node.rooms.get(name) ?? new Room(node, name);
   node.rooms.set(name, room);
   const member = room.add(leg, flags.split('|'));
+  // A member that hangs up leaves before its end is told.
+  leg.channel.onEnding.push(() => room.remove(member));
   const off = over.on(() => member.kicked.fire());
   await member.kicked.wait();
   off();

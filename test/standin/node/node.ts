@@ -214,7 +214,7 @@ export class StandinNode {
     }
     const { invite } = session;
     const { peer } = session.transaction;
-    const profile = profileOf(invite, peer);
+    const profile = profileOf(invite, peer, this.settings.context);
     const from = `${profile.username}@${this.sip}`;
     const channel = new Channel(this.board, {
       direction: 'inbound',

@@ -15,7 +15,7 @@ export interface CallerProfile {
 }
 
 /** What an INVITE says of its caller. */
-export function profileOf(request: SipRequest, peer: Peer): CallerProfile {
+export function profileOf(request: SipRequest, peer: Peer, context: string): CallerProfile {
   const from = parseNameAddr(request.headers.get('from') ?? '');
   const user = decode(parseUri(from.uri)?.user ?? '');
   return {
@@ -24,7 +24,7 @@ export function profileOf(request: SipRequest, peer: Peer): CallerProfile {
     callerNumber: user,
     destination: decode(parseUri(request.uri)?.user ?? ''),
     networkAddr: peer.host,
-    context: 'default',
+    context,
   };
 }
 

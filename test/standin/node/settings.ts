@@ -23,6 +23,8 @@ export interface Settings {
   bridgeTo: string;
   /** Where calls going out are sent; empty: to the address in their URI. */
   outboundProxy: string;
+  /** Dialplan context of calls that come in. */
+  context: string;
   /** mod_xml_curl gateway for the dialplan; empty: the built-in one. */
   dialplanUrl: string;
   /** Limit of one dialplan request, milliseconds. */
@@ -46,6 +48,7 @@ export const DEFAULTS: Settings = {
   optionsBusy: false,
   bridgeTo: '',
   outboundProxy: '',
+  context: 'default',
   dialplanUrl: '',
   dialplanTimeoutMs: 2000,
   mos: 4.5,
