@@ -36,6 +36,12 @@ export const configSchema = z.strictObject({
       progress_timeout_s: z.int().min(1).max(60).default(12),
     })
     .prefault({}),
+  registrations: z
+    .strictObject({
+      /** Longest registration of an agent, seconds: who is gone without a word is known to be after so long. */
+      expires_s: z.int().min(60).max(3600).default(300),
+    })
+    .prefault({}),
   bindings: z
     .strictObject({
       /** Most milliseconds an INVITE waits for session-cache; Kamailio waits 400 for policy. */

@@ -25,6 +25,7 @@ import { sessionIds } from './adapters/session-ids.ts';
 import { sessionLookup } from './adapters/session-lookup.ts';
 import { snapshotFile } from './adapters/snapshot-file.ts';
 import { configSchema } from './config.ts';
+import { AgentsDesk } from './handlers/agents.ts';
 import { destinationResolver } from './handlers/destinations.ts';
 import { dialogHandler } from './handlers/dialog.ts';
 import { DialplanAnswerer } from './handlers/freeswitch/dialplan.ts';
@@ -88,6 +89,13 @@ await runService('policy', configSchema, (app, config) => {
     metrics,
   };
 
+  const agents = new AgentsDesk(mesh, {
+    audit: (refusal) => audit.publish(refusal),
+    metrics,
+    expiresS: config.registrations.expires_s,
+    log: app.log,
+  });
+
   // Who may ask.
   const policy = policyService(mesh, {
     router,
@@ -98,7 +106,7 @@ await runService('policy', configSchema, (app, config) => {
   const api = app.add(
     httpApi(
       { listen: config.api.listen, token: auth.token, version: '0.1.0' },
-      { router, dialog, freeswitch, log: app.log },
+      { router, dialog, agents, freeswitch, log: app.log },
     ),
   );
   app.addresses.api = () => api.address;

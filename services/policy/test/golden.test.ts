@@ -98,6 +98,8 @@ describe('golden scenarios', () => {
       'trunk_disabled',
       'agent_disabled',
       'destination_forbidden',
+      'tenant_forbidden',
+      'origin_forbidden',
       'limit_calls',
       'limit_cps',
       'no_node',

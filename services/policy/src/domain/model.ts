@@ -36,6 +36,8 @@ export interface Tenant {
   readonly premiumAllowed: boolean;
   /** Share of its general sessions that are gray, percent 0-100. */
   readonly canaryPercent: number;
+  /** Origins of the pages its agents may be on; a snapshot of an older release has none. */
+  readonly webOrigins?: readonly string[] | undefined;
 }
 
 export interface Group {

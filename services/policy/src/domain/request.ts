@@ -1,6 +1,6 @@
 import type { FunctionName, Role } from './model.ts';
 
-/** A new INVITE, as an edge or a node saw it. */
+/** A new INVITE or REGISTER, as an edge or a node saw it. */
 export interface RouteRequest {
   /** Id of the Kamailio edge or FreeSWITCH node that asks. */
   readonly edge: string;
@@ -16,6 +16,8 @@ export interface RouteRequest {
   readonly authorization: string;
   /** Subject alternative name of the verified client certificate; empty when none. */
   readonly tlsSubject: string;
+  /** Origin of the page a WebSocket was opened from; none elsewhere. */
+  readonly origin?: string | undefined;
   /** What only callers inside the mesh may ask for; edges never set it. */
   readonly hint: RouteHint;
 }

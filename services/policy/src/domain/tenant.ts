@@ -1,7 +1,8 @@
 import { fail } from '@callmesh/runtime';
+import { ownerByAgent } from './agent.ts';
 import { ha1For, parseDigest, verifyDigest } from './digest.ts';
 import type { Directory } from './directory.ts';
-import type { Agent, Credentials, Role, Tenant, Trunk } from './model.ts';
+import type { Agent, Role, Tenant, Trunk } from './model.ts';
 import type { NodeRow, NodeTable } from './node-table.ts';
 import type { RouteRequest } from './request.ts';
 import { hostOf, parseSipUri } from './sip-uri.ts';
@@ -21,18 +22,20 @@ export interface Owner {
 /**
  * Step 1, whose is it: by digest, TLS certificate or source address; nodes of the
  * mesh may also name the tenant, by its id or its domain. Never a guess.
- * Errors: unknown_trunk, unknown_number, unauthenticated, challenge; not_found and
- * unknown_agent when the mesh names what is not there.
+ * Errors: unknown_trunk, unknown_number, unauthenticated, challenge; tenant_forbidden
+ * and origin_forbidden of agents; not_found and unknown_agent when the mesh names
+ * what is not there.
  */
 export function findOwner(request: RouteRequest, directory: Directory, nodes: NodeTable): Owner {
   const asker = nodes.get(request.edge);
   if (request.hint.tenantId !== undefined) return ownerNamed(request, directory);
   if (asker && isFreeswitch(asker)) return ownerNamedByNode(request, directory, asker);
+  if (asker?.role === 'kama-wss') return ownerByAgent(request, directory);
   return (
-    ownerByDigest(request, directory, asker) ??
+    ownerByDigest(request, directory) ??
     ownerByCertificate(request, directory) ??
     ownerByAddress(request, directory) ??
-    refuseStranger(request, directory, asker)
+    refuseStranger(request, directory)
   );
 }
 
@@ -88,11 +91,7 @@ function callingAgent(request: RouteRequest, directory: Directory, tenant: Tenan
     : undefined;
 }
 
-function ownerByDigest(
-  request: RouteRequest,
-  directory: Directory,
-  asker: NodeRow | undefined,
-): Owner | undefined {
+function ownerByDigest(request: RouteRequest, directory: Directory): Owner | undefined {
   if (request.authorization === '') return undefined;
   const digest = parseDigest(request.authorization);
   if (!digest) {
@@ -101,20 +100,15 @@ function ownerByDigest(
       field: 'authorization',
     });
   }
-  const verified = (credentials: Credentials) => verifyDigest(digest, request.method, credentials);
-  const proof = (credentials: Credentials) => ({ ha1: ha1For(digest, credentials), realm: digest.realm });
   const trunks = directory.trunks.byLogin(digest.username, digest.realm);
-  const trunk = trunks.find(verified);
+  const trunk = trunks.find((credentials) => verifyDigest(digest, request.method, credentials));
   if (trunk) {
     requireSource(trunk, request, directory);
-    return { tenant: tenantOf(trunk, directory), trunk, ...proof(trunk), by: `digest of trunk ${trunk.id}` };
+    const proof = { ha1: ha1For(digest, trunk), realm: digest.realm };
+    return { tenant: tenantOf(trunk, directory), trunk, ...proof, by: `digest of trunk ${trunk.id}` };
   }
-  const agentTenant = asker?.role === 'kama-wss' ? directory.tenantByDomain(digest.realm) : undefined;
-  const agent = agentTenant && directory.agent(agentTenant.id, digest.username);
-  if (agentTenant && agent && verified(agent))
-    return { tenant: agentTenant, agent, ...proof(agent), by: `digest of agent ${agent.id}` };
   // One answer for a wrong password and for an unknown user: it must not tell which users exist.
-  if (trunks.length > 0 || agentTenant || directory.trunks.hasRealm(digest.realm))
+  if (trunks.length > 0 || directory.trunks.hasRealm(digest.realm))
     throw fail('unauthenticated', 'wrong user name or password', { field: 'authorization' });
   return undefined;
 }
@@ -160,11 +154,10 @@ function requireSource(trunk: Trunk, request: RouteRequest, directory: Directory
     });
 }
 
-function refuseStranger(request: RouteRequest, directory: Directory, asker: NodeRow | undefined): never {
+function refuseStranger(request: RouteRequest, directory: Directory): never {
   for (const uri of [request.fromUri, request.requestUri, request.toUri]) {
     const domain = hostOf(uri);
-    const agents = asker?.role === 'kama-wss' && directory.tenantByDomain(domain);
-    if (agents || directory.trunks.hasRealm(domain)) throw challenge(domain);
+    if (directory.trunks.hasRealm(domain)) throw challenge(domain);
   }
   throw fail('unknown_trunk', 'no trunk matches the source', { field: 'source_address' });
 }

@@ -1,8 +1,10 @@
 import type { NodeRow } from '../domain/node-table.ts';
+import type { Registration } from '../domain/register.ts';
 import type { RouteRequest } from '../domain/request.ts';
 import { noHint } from '../domain/request.ts';
 import { hostOf } from '../domain/sip-uri.ts';
-import type { SessionAnswer, SessionRequest } from './schema.ts';
+import type { Owner } from '../domain/tenant.ts';
+import type { RegisterAnswer, SessionAnswer, SessionRequest } from './schema.ts';
 import type { Routed } from './session-router.ts';
 
 /** The HTTP request as the domain knows it; edges give no hints. */
@@ -19,6 +21,7 @@ export function requestFrom(body: SessionRequest): RouteRequest {
     transport: body.transport,
     authorization: body.authorization,
     tlsSubject: body.tls_subject,
+    origin: body.origin,
     hint: noHint,
   };
 }
@@ -28,7 +31,7 @@ export function answerFrom({ decision, sessionId, durable }: Routed): SessionAns
   const { owner, targets, calledUser } = decision;
   const common =
     `X-Callmesh-Session: ${sessionId}\r\nX-Callmesh-Tenant: ${owner.tenant.id}\r\n` +
-    `X-Callmesh-Function: ${decision.function}\r\n`;
+    `X-Callmesh-Function: ${decision.function}\r\n${agentHeader(owner)}`;
   return {
     version: '1.0',
     routing: 'serial',
@@ -47,8 +50,39 @@ export function answerFrom({ decision, sessionId, durable }: Routed): SessionAns
     rebound: decision.held !== undefined,
     durable,
     rtpengine: owner.trunk?.mediaAnchor ?? 'auto',
+    ...(owner.agent && { agent: owner.agent.id }),
     ...(owner.ha1 !== undefined && { ha1: owner.ha1, realm: owner.realm }),
   };
+}
+
+/** A registration's router in the same shape; the Request-URI of a REGISTER is the domain. */
+export function registrationFrom(
+  { owner, targets, groupId, reason }: Registration,
+  expires: number,
+): RegisterAnswer {
+  const common = `X-Callmesh-Tenant: ${owner.tenant.id}\r\n${agentHeader(owner)}`;
+  return {
+    version: '1.0',
+    routing: 'serial',
+    routes: targets.map((node) => ({
+      uri: `sip:${owner.tenant.domain}`,
+      dst_uri: node.sipUri,
+      headers: { extra: `${common}X-Callmesh-Node: ${node.id}\r\n` },
+    })),
+    tenant: owner.tenant.id,
+    agent: owner.agent.id,
+    group: groupId,
+    node: targets[0]!.id,
+    reason,
+    expires,
+    ha1: owner.ha1 ?? '',
+    realm: owner.realm ?? '',
+  };
+}
+
+/** Who calls or registers, for whoever is behind the door. */
+function agentHeader({ agent }: Owner): string {
+  return agent ? `X-Callmesh-Agent: ${agent.id}\r\n` : '';
 }
 
 /** The called number at the node; "#" must be escaped in a user part (RFC 3261 section 25.1). */

@@ -54,6 +54,7 @@ beforeAll(async () => {
     },
   };
   const dialog = async () => ({ node: 'fs-2', uri: 'sip:10.0.0.2:5080', moved: true });
+  const agents = { register: () => Promise.reject(), refused() {}, told() {} } as never;
   const freeswitch = {
     dialplan: async () => undefined,
     directory: () => undefined,
@@ -61,7 +62,7 @@ beforeAll(async () => {
   };
   server = await buildHttp(
     { listen: '', token: TOKEN, version: '0' },
-    { router, dialog, freeswitch, log: pino({ level: 'silent' }) },
+    { router, dialog, agents, freeswitch, log: pino({ level: 'silent' }) },
   );
 });
 afterAll(() => server.close());

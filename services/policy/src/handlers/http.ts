@@ -17,6 +17,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
+import { type AgentsDesk, agentsRoutes } from './agents.ts';
 import { answerFrom, requestFrom } from './answer.ts';
 import { type FreeswitchPorts, freeswitchRoutes } from './freeswitch/routes.ts';
 import {
@@ -45,6 +46,7 @@ export interface HttpOptions {
 export interface HttpPorts {
   readonly router: Pick<SessionRouter, 'route'>;
   dialog(body: DialogRequest): Promise<DialogAnswer>;
+  readonly agents: Pick<AgentsDesk, 'register' | 'refused' | 'told'>;
   readonly freeswitch: FreeswitchPorts;
   readonly log: Logger;
 }
@@ -78,7 +80,7 @@ export async function buildHttp(options: HttpOptions, ports: HttpPorts): Promise
 async function routes(
   server: FastifyInstance,
   token: string,
-  { router, dialog, freeswitch }: HttpPorts,
+  { router, dialog, agents, freeswitch }: HttpPorts,
 ): Promise<void> {
   const expected = Buffer.from(`Bearer ${token}`);
   server.addHook('onRequest', async (request, reply) => {
@@ -103,7 +105,14 @@ async function routes(
         response: { 200: sessionAnswer, ...refusals },
       },
     },
-    async ({ body }) => answerFrom(await router.route(requestFrom(body))),
+    async ({ body }) => {
+      try {
+        return answerFrom(await router.route(requestFrom(body)));
+      } catch (error) {
+        agents.refused('call', body, error);
+        throw error;
+      }
+    },
   );
   typed.post(
     '/v1/routes/dialog',
@@ -117,6 +126,7 @@ async function routes(
     },
     ({ body }) => dialog(body),
   );
+  agentsRoutes(server, { security: common.security }, agents);
   freeswitchRoutes(server, { security: common.security }, freeswitch);
 }
 

@@ -12,7 +12,7 @@ export interface RoutingMetrics {
 }
 
 /** What policy is asked beside where a session goes. */
-export type Question = 'destination' | 'dialplan' | 'directory';
+export type Question = 'destination' | 'dialplan' | 'directory' | 'registration';
 
 /** Policy's metrics. Labels are few and bounded: tenants and nodes are in the log and in Explain. */
 export function routingMetrics(meter: Meter, mesh: Mesh, waiting: () => number): RoutingMetrics {
@@ -29,7 +29,8 @@ export function routingMetrics(meter: Meter, mesh: Mesh, waiting: () => number):
   });
   const questions = meter.createHistogram('callmesh_policy_question_duration', {
     unit: 's',
-    description: 'time to answer what a destination is, or a question of FreeSWITCH, by outcome',
+    description:
+      'time to answer what a destination is, where an agent registers, or a question of FreeSWITCH, by outcome',
   });
   observe(
     meter,

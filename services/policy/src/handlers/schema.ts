@@ -33,12 +33,15 @@ export const sessionRequest = z
     tls_subject: text(256)
       .default('')
       .describe('Subject alternative name of the verified client certificate'),
+    origin: text(256)
+      .default('')
+      .describe('Origin of the page the WebSocket was opened from; empty when there is none'),
     media_behind_nat: z
       .boolean()
       .default(false)
       .describe("True when the SDP's address is not where the request came from"),
   })
-  .describe('A new INVITE as the edge saw it');
+  .describe('A new INVITE or REGISTER as the edge saw it');
 export type SessionRequest = z.infer<typeof sessionRequest>;
 
 const route = z
@@ -58,6 +61,7 @@ export const sessionAnswer = z.object({
   session_id: z.string().describe('16 hex digits'),
   tenant: z.string(),
   trunk: z.string().describe('Trunk it came by; empty when none'),
+  agent: z.string().optional().describe('Agent that calls, "<username>@<domain>"'),
   function: z.string(),
   group: z.string(),
   node: z.string().describe('First choice'),
@@ -69,6 +73,33 @@ export const sessionAnswer = z.object({
   realm: z.string().optional(),
 });
 export type SessionAnswer = z.infer<typeof sessionAnswer>;
+
+export const registerAnswer = z.object({
+  version: z.literal('1.0'),
+  routing: z.literal('serial'),
+  routes: z.array(route).min(1).describe('The router that keeps it, then alternates in order'),
+  tenant: z.string(),
+  agent: z.string().describe('Address of record, "<username>@<domain>"'),
+  group: z.string(),
+  node: z.string().describe('First choice'),
+  reason: z.string().describe('Why that one, for a person'),
+  expires: z.int().describe('Longest registration, seconds'),
+  ha1: z.string().describe('H(user:realm:password) to check the nonce with'),
+  realm: z.string(),
+});
+export type RegisterAnswer = z.infer<typeof registerAnswer>;
+
+export const auditRequest = z
+  .strictObject({
+    edge: id,
+    what: z.enum(['origin', 'replay', 'register']).describe('What was tried'),
+    source_address: address,
+    source_port: z.int().min(0).max(65535),
+    domain: text(256).default('').describe('Domain it was tried for; empty when unknown'),
+    detail: text(256).default('').describe('For a person'),
+  })
+  .describe('What an edge refused by itself');
+export type AuditRequest = z.infer<typeof auditRequest>;
 
 export const dialogRequest = z
   .strictObject({

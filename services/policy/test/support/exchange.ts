@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { convert } from 'xmlbuilder2';
 import type { Contact } from '../../src/domain/model.ts';
+import { AgentsDesk } from '../../src/handlers/agents.ts';
 import { DialplanAnswerer } from '../../src/handlers/freeswitch/dialplan.ts';
 import { directoryAnswerer } from '../../src/handlers/freeswitch/directory.ts';
 import { buildHttp } from '../../src/handlers/http.ts';
@@ -27,7 +28,7 @@ export interface Told {
   readonly headers: Record<string, unknown>;
 }
 
-/** Policy's HTTP side over a golden world, asked as FreeSWITCH asks. */
+/** Policy's HTTP side over a golden world, asked as FreeSWITCH and Kamailio ask. */
 export interface Exchange {
   readonly mesh: Mesh;
   readonly server: FastifyInstance;
@@ -37,6 +38,8 @@ export interface Exchange {
   contacts: Record<string, Contact[]> | undefined;
   dialplan(fields: Record<string, string>): Promise<Told>;
   directory(fields: Record<string, string>): Promise<Told>;
+  /** A question of an edge. */
+  edge(path: string, body: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
 }
 
 export async function openExchange(given: unknown = {}): Promise<Exchange> {
@@ -71,11 +74,18 @@ export async function openExchange(given: unknown = {}): Promise<Exchange> {
     metrics,
     log,
   });
+  const agents = new AgentsDesk(mesh, {
+    audit: (refusal) => void refusals.push(refusal),
+    metrics,
+    expiresS: 300,
+    log,
+  });
   const server = await buildHttp(
     { listen: '', token: TOKEN, version: '0' },
     {
       router,
       dialog: () => Promise.reject(new Error('not asked here')),
+      agents,
       freeswitch: {
         dialplan: (fields) => dialplan.answer(fields),
         directory: directoryAnswerer(mesh),
@@ -101,13 +111,18 @@ export async function openExchange(given: unknown = {}): Promise<Exchange> {
     contacts: {},
     dialplan: (fields) => ask('dialplan', fields),
     directory: (fields) => ask('directory', fields),
+    async edge(path, body) {
+      const headers = { authorization: `Bearer ${TOKEN}` };
+      const answer = await server.inject({ method: 'POST', url: path, headers, payload: body as object });
+      return { status: answer.statusCode, body: answer.json() as Record<string, unknown> };
+    },
   };
   return exchange;
 }
 
 /** The actions of a document as an XML reader sees them. */
 export function actionsOf(text: string): string[] {
-  if (!text.startsWith('<?xml')) return [];
+  if (!text.startsWith('<document')) return [];
   const read = convert(text, { format: 'object' }) as Record<string, unknown>;
   const found = walk(read, ['document', 'section', 'context', 'extension', 'condition', 'action']);
   return [found].flat().flatMap((action) => {

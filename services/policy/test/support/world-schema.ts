@@ -47,6 +47,7 @@ const tenant = z.strictObject({
   blocked_destinations: z.array(z.string()).default([]),
   premium_allowed: z.boolean().default(false),
   canary_percent: z.int().default(0),
+  web_origins: z.array(z.string()).default([]),
   links: z.record(z.string(), z.string()).default({}),
   trunks: z.record(z.string(), trunk).default({}),
   numbers: z.record(z.string(), z.strictObject({ function: fn.optional(), to: z.string() })).default({}),
@@ -118,6 +119,7 @@ export const callSpec = z.strictObject({
   request_uri: z.string().optional(),
   call_id: z.string().default('a-call'),
   tls_subject: z.string().default(''),
+  origin: z.string().optional(),
   login: z
     .strictObject({
       user: z.string(),

@@ -76,6 +76,7 @@ function addTenant(directory: Directory, id: string, tenant: World['tenants'][st
       blockedDestinations: tenant.blocked_destinations,
       premiumAllowed: tenant.premium_allowed,
       canaryPercent: tenant.canary_percent,
+      webOrigins: tenant.web_origins,
     },
   });
   for (const [username, agent] of Object.entries(tenant.agents)) {
@@ -199,8 +200,9 @@ export function buildRequest(call: CallSpec): RouteRequest {
     sourceAddress: call.source.slice(0, colon).replace(/^\[|\]$/g, ''),
     sourcePort: Number(call.source.slice(colon + 1)),
     transport: call.transport,
-    authorization: call.login ? authorizationOf(call.login, requestUri) : '',
+    authorization: call.login ? authorizationOf(call.login, requestUri, 'INVITE') : '',
     tlsSubject: call.tls_subject,
+    origin: call.origin,
     hint: {
       function: fn,
       affinityKey: affinity,
@@ -214,12 +216,12 @@ export function buildRequest(call: CallSpec): RouteRequest {
 }
 
 /** The Authorization header a phone with this password sends (RFC 7616 section 3.4). */
-function authorizationOf(login: NonNullable<CallSpec['login']>, uri: string): string {
+export function authorizationOf(login: NonNullable<CallSpec['login']>, uri: string, method: string): string {
   const { user, realm, password, algorithm } = login;
   const [nonce, nc, cnonce] = ['bm9uY2U', '00000001', '0a4f113b'];
   const hash = algorithm === 'MD5' ? md5 : sha256;
   const response = hash(
-    `${hash(`${user}:${realm}:${password}`)}:${nonce}:${nc}:${cnonce}:auth:${hash(`INVITE:${uri}`)}`,
+    `${hash(`${user}:${realm}:${password}`)}:${nonce}:${nc}:${cnonce}:auth:${hash(`${method}:${uri}`)}`,
   );
   return `Digest username="${user}", realm="${realm}", nonce="${nonce}", uri="${uri}", response="${response}", algorithm=${algorithm}, cnonce="${cnonce}", qop=auth, nc=${nc}`;
 }

@@ -2,13 +2,15 @@ import { create } from 'xmlbuilder2';
 import type { Gateway } from '../../domain/xml/carriers.ts';
 
 const DOCUMENT = { document: { '@type': 'freeswitch/xml' } };
+/** FreeSWITCH skips every line with "<?" in it: no XML declaration, and elements on lines of their own. */
+const AS_FREESWITCH_READS = { headless: true, prettyPrint: true };
 
 function section(name: string) {
   return create(DOCUMENT).root().ele('section', { name });
 }
 
 /** What FreeSWITCH takes for "ask elsewhere"; anything else but 200 it would log as an error. */
-export const NOT_FOUND = section('result').ele('result', { status: 'not found' }).end();
+export const NOT_FOUND = section('result').ele('result', { status: 'not found' }).end(AS_FREESWITCH_READS);
 
 /** The carriers as a domain of the directory: FreeSWITCH makes its access list and its gateways of it. */
 export function carriersDocument(gateways: readonly Gateway[]): string {
@@ -23,5 +25,5 @@ export function carriersDocument(gateways: readonly Gateway[]): string {
     const gateway = user.ele('gateways').ele('gateway', { name: id });
     for (const [name, value] of Object.entries(params)) gateway.ele('param', { name, value });
   }
-  return users.end();
+  return users.end(AS_FREESWITCH_READS);
 }

@@ -9,6 +9,12 @@ export interface DirectoryUser {
   readonly variables: Readonly<Record<string, string>>;
 }
 
+/**
+ * FreeSWITCH skips every line with "<?" in it, so there is no XML declaration, and
+ * each element has a line of its own.
+ */
+const AS_FREESWITCH_READS = { headless: true, prettyPrint: true };
+
 function section(name: string) {
   return create({ version: '1.0' }).ele('document', { type: 'freeswitch/xml' }).ele('section', { name });
 }
@@ -20,7 +26,7 @@ export function dialplanXml(context: string, apps: readonly App[]): string {
     .ele('extension', { name: 'callmesh' })
     .ele('condition');
   for (const { application, data } of apps) condition.ele('action', { application, data });
-  return condition.end();
+  return condition.end(AS_FREESWITCH_READS);
 }
 
 export function directoryXml({ domain, id, params, variables }: DirectoryUser): string {
@@ -31,8 +37,8 @@ export function directoryXml({ domain, id, params, variables }: DirectoryUser): 
   for (const [name, value] of Object.entries(params)) list.ele('param', { name, value: safe(value) });
   const set = user.ele('variables');
   for (const [name, value] of Object.entries(variables)) set.ele('variable', { name, value: safe(value) });
-  return user.end();
+  return user.end(AS_FREESWITCH_READS);
 }
 
 /** FreeSWITCH then looks into its own configuration. */
-export const notFoundXml = section('result').ele('result', { status: 'not found' }).end();
+export const notFoundXml = section('result').ele('result', { status: 'not found' }).end(AS_FREESWITCH_READS);
