@@ -22,6 +22,7 @@ const BODY = {
   authorization: '',
   user_agent: 'PBX/1.0',
   tls_subject: '',
+  origin: '',
   media_behind_nat: false,
 };
 
