@@ -6,11 +6,15 @@ import type { RouteRequest } from './request.ts';
 import { hostOf, parseSipUri } from './sip-uri.ts';
 import type { Owner } from './tenant.ts';
 
+/** A service of the mesh places a session; whom it then calls, it asks about by itself. */
+const NOBODY: Dialled = { user: '' };
+
 /**
  * What the Request-URI names, after the trunk's number rules.
  * Errors: invalid_argument, unknown_number, unknown_agent.
  */
 export function findCalled(request: RouteRequest, owner: Owner, directory: Directory): Dialled {
+  if (request.requestUri === '' && request.hint.tenantId !== undefined) return NOBODY;
   const uri = parseSipUri(request.requestUri);
   if (!uri) throw fail('invalid_argument', 'expected a sip, sips or tel URI', { field: 'request_uri' });
   const said = owner.trunk ? fromTrunk(uri.user, owner.trunk, 'called', directory).number : uri.user;

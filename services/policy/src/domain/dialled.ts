@@ -41,9 +41,9 @@ export function lookUp(said: string, tenantId: string, directory: Directory): Di
   return { user, pbx: number === undefined ? undefined : pbxWith(number, tenantId, directory) };
 }
 
-/** True when it leads to nobody of the tenant: then it has to be a destination the tenant may call. */
-export function isOutside({ did, agent, room, service, pbx }: Dialled): boolean {
-  return !did && !agent && !service && !pbx && room === undefined;
+/** True when it leads to somebody, and to nobody of the tenant: then it has to be a destination the tenant may call. */
+export function isOutside({ user, did, agent, room, service, pbx }: Dialled): boolean {
+  return user !== '' && !did && !agent && !service && !pbx && room === undefined;
 }
 
 /** The tenant's PBX whose prefixes fit this number best; of equals the one that is tried first. */

@@ -192,7 +192,7 @@ export interface RunCommand {
 
 /** BridgeCommand names the other leg. */
 export interface BridgeCommand {
-  /** A leg of the same session or, for an attended transfer, of the same tenant. */
+  /** A leg of the same tenant. */
   otherLegUuid: string;
 }
 

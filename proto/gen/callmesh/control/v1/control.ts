@@ -156,7 +156,7 @@ export interface BridgeRequest {
   leg:
     | LegRef
     | undefined;
-  /** The other, of the same session. */
+  /** The other; of the same tenant and node. */
   otherLegUuid: string;
 }
 
@@ -436,7 +436,7 @@ export interface LiveLeg {
 
 /** WatchEventsRequest filters and positions. */
 export interface WatchEventsRequest {
-  /** Whose events; needed. */
+  /** Whose events; needed. "*", for those who may act for every tenant: all. */
   tenantId: string;
   /** Only of this session; empty: any. */
   sessionId: string;

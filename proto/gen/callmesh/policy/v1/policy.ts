@@ -181,7 +181,7 @@ export interface RouteSessionRequest {
   fromUri: string;
   /** To URI. */
   toUri: string;
-  /** Request-URI. */
+  /** Request-URI; empty with tenant_id: nobody is called yet. */
   requestUri: string;
   /** Source IP address the request came from. */
   sourceAddress: string;
