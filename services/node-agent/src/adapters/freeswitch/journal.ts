@@ -19,7 +19,7 @@ const MOST_LINES = 20_000;
  */
 export class CommandJournal {
   readonly #path: string;
-  #file: number;
+  #file: number | undefined;
   #lines: Map<string, Line>;
   #written = 0;
 
@@ -42,11 +42,14 @@ export class CommandJournal {
     this.#append({ id, at: now, ...(digits === undefined && { outcome }) });
   }
 
+  /** What is under way stays begun without an end. */
   close(): void {
-    closeSync(this.#file);
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
   }
 
   #append(line: Line): void {
+    if (this.#file === undefined) return;
     this.#lines.set(line.id, line);
     writeSync(this.#file, `${JSON.stringify(line)}\n`);
     this.#written += 1;
