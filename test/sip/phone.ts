@@ -44,6 +44,8 @@ export class Phone {
   async call(options: {
     proxy: string;
     to: string;
+    /** From URI; its own user and address unless told. */
+    from?: string;
     headers?: ExtraHeaders;
     callId?: string;
   }): Promise<PhoneCall> {
@@ -52,6 +54,7 @@ export class Phone {
       uri: options.to,
       target: parseTarget(options.proxy),
       body: audioSdp(this, ear, 'sendrecv'),
+      ...(options.from && { from: `<${options.from}>` }),
       ...(options.headers && { headers: options.headers }),
       ...(options.callId && { callId: options.callId }),
     });
