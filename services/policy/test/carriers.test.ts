@@ -52,7 +52,7 @@ function plansOf({ out, random }: Scenario, snapshot: TestSnapshot): OutboundPla
 }
 
 function fill({ usage }: TestSnapshot, spec: Scenario['usage']): void {
-  const life = { nodeId: 'fs-tandem-1', nodeEpoch: 'e1' };
+  const life = { nodeId: 'fs-tandem-1', nodeEpoch: 'e1', since: NOW };
   for (const [trunkId, uses] of Object.entries(spec)) {
     for (let i = 0; i < uses.in; i += 1)
       usage.confirm(`in-${trunkId}-${i}`, { tenantId: 'acme', trunkId }, NOW - 60_000);

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ExplainResponse, PolicyServiceClient, RouteSessionRequest } from '@callmesh/proto/policy';
+import { ExplainNumberRequest, ResolveDestinationRequest, RouteSessionRequest } from '@callmesh/proto/policy';
 import { NodeStatus } from '@callmesh/proto/state';
-import { credentials, Metadata } from '@grpc/grpc-js';
+import { call } from '@callmesh/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FakeServices } from './support/fakes.ts';
-import { PolicyProcess, TOKEN, until } from './support/process.ts';
+import { PolicyProcess, until } from './support/process.ts';
 
 /** One story in order: a policy process, its services going and coming back, and its own restart. */
 describe('a policy process', { timeout: 60_000 }, () => {
@@ -76,10 +76,6 @@ describe('a policy process', { timeout: 60_000 }, () => {
   });
 
   it('explains a decision over gRPC', async () => {
-    const { grpc } = await policy.ready();
-    const client = new PolicyServiceClient(grpc!, credentials.createInsecure());
-    const metadata = new Metadata();
-    metadata.set('authorization', `Bearer ${TOKEN}`);
     const request = RouteSessionRequest.fromPartial({
       edgeId: 'kama-pstn-1',
       callId: 'why',
@@ -87,10 +83,7 @@ describe('a policy process', { timeout: 60_000 }, () => {
       sourceAddress: '192.0.2.10',
       sourcePort: 5060,
     });
-    const answer = await new Promise<ExplainResponse>((resolve, reject) =>
-      client.explain({ request }, metadata, (error, response) => (error ? reject(error) : resolve(response))),
-    );
-    client.close();
+    const answer = await policy.grpc((client) => call(client, 'explain', { request }));
     expect(answer.steps.map(({ name }) => name)).toEqual([
       'tenant',
       'admission',
@@ -105,6 +98,73 @@ describe('a policy process', { timeout: 60_000 }, () => {
       ['fs-2', ''],
     ]);
     expect(answer.decision?.reason).toMatch(/^lightest: /);
+  });
+
+  it('says what a destination is, by the router that keeps the registration', async () => {
+    services.registeredAt.set('alice@acme.example', 'fs-router-4');
+    const asked = ResolveDestinationRequest.fromPartial({
+      tenantId: 'acme',
+      dialled: { target: { $case: 'user', value: '100' } },
+    });
+    const answer = await policy.grpc((client) => call(client, 'resolveDestination', asked));
+    expect(answer).toMatchObject({ kind: 'RESOLVED_KIND_AGENT', mailbox: 'alice@acme.example' });
+    const [{ legs, timeoutS }] = answer.dial!.groups as [(typeof answer.dial & object)['groups'][0]];
+    expect([timeoutS, legs[0]!.hops.map(({ nodeId }) => nodeId)]).toEqual([
+      30,
+      ['fs-router-4', 'fs-router-3'],
+    ]);
+    expect(legs[0]!.hops[0]!.nextHop).toBe('sip:10.0.0.4:5060;transport=udp');
+  });
+
+  it('says so too while session-cache is mute', async () => {
+    services.mute = true;
+    const dialled = { target: { $case: 'agent', value: 'alice' } } as const;
+    const asked = ResolveDestinationRequest.fromPartial({ tenantId: 'acme', dialled });
+    expect(
+      (await policy.grpc((client) => call(client, 'resolveDestination', asked))).dial?.groups[0]?.legs[0]
+        ?.hops,
+    ).toHaveLength(2);
+    services.mute = false;
+  });
+
+  it('explains what number rules make of a call', async () => {
+    const asked = ExplainNumberRequest.fromPartial({
+      tenantId: 'acme',
+      direction: 'DIRECTION_OUTBOUND',
+      called: '004989123456',
+      calling: 'alice',
+    });
+    expect(await policy.grpc((client) => call(client, 'explainNumber', asked))).toMatchObject({
+      refusedCode: '',
+      plans: [
+        {
+          trunkId: 'acme-carrier',
+          called: '089123456',
+          calledRule: 'acme-carrier/outbound/called/1',
+          calling: '+4930100',
+          assertedIdentity: '+4930100',
+        },
+      ],
+    });
+  });
+
+  it('tells a router and a tandem where a call goes', async () => {
+    const inside = {
+      'Caller-Context': 'mesh',
+      variable_sip_call_id: 'c1',
+      variable_sip_req_host: 'acme.example',
+      'variable_sip_h_X-Callmesh-Tenant': 'acme',
+    };
+    const asAgent = { ...inside, hostname: 'fs-router-3', variable_sip_req_user: 'alice' };
+    expect((await policy.freeswitch('dialplan', asAgent)).text).toContain(
+      'sofia/mesh/sip:a@192.0.2.7;fs_path=%3Csip%3A10.0.9.2%3Blr%3E',
+    );
+    const outside = { ...inside, hostname: 'fs-tandem-5', variable_sip_req_user: '+4989123456' };
+    expect((await policy.freeswitch('dialplan', outside)).text).toContain(
+      'sofia/gateway/acme-carrier/089123456',
+    );
+    const { text, headers } = await policy.freeswitch('dialplan', { ...outside, hostname: 'fs-unknown' });
+    expect([text, headers.get('cache-control')]).toEqual([expect.stringContaining('403 Forbidden'), null]);
   });
 
   it('answers from its own memory while session-cache is mute, says so, and makes up for it', async () => {

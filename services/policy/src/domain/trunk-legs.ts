@@ -4,6 +4,8 @@ export interface TrunkLeg {
   readonly sessionId: string;
   readonly nodeId: string;
   readonly nodeEpoch: string;
+  /** Since when it is known here, Unix milliseconds. */
+  readonly since: number;
 }
 
 /** A call that was sent out but makes no leg within this time, failed before it began. */

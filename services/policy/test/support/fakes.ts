@@ -3,14 +3,20 @@ import {
   type Binding,
   type BindRequest,
   type BindResponse,
+  type GetRegistrationsRequest,
+  GetRegistrationsResponse,
   type GetRequest,
   SessionCacheServiceService,
   WatchEvent as SessionWatchEvent,
 } from '@callmesh/proto/session';
 import { NodeState, NodeStatus, StateServiceService, WatchNodesEvent } from '@callmesh/proto/state';
 import {
+  Agent,
+  Direction,
   FunctionMessage,
   NodeGroup,
+  NumberRule,
+  Party,
   Tenant,
   TenantApp,
   TenantRegistryServiceService,
@@ -19,6 +25,7 @@ import {
   TrunkAuth,
   TrunkKind,
 } from '@callmesh/proto/tenant';
+import { roleOf } from '@callmesh/runtime';
 import {
   Server,
   ServerCredentials,
@@ -32,6 +39,8 @@ import {
 /** The services policy asks, on one port, as little of them as it needs. */
 export class FakeServices {
   readonly bindings = new Map<string, Binding>();
+  /** Router by agent. */
+  readonly registeredAt = new Map<string, string>();
   readonly #nodeWatches = new Set<ServerWritableStream<unknown, WatchNodesEvent>>();
   readonly #sessionWatches = new Set<ServerWritableStream<unknown, SessionWatchEvent>>();
   /** While true, binds get no answer. */
@@ -54,6 +63,7 @@ export class FakeServices {
       watch: this.#watchSessions,
       bindStream: this.#bindStream,
       get: this.#get,
+      getRegistrations: this.#getRegistrations,
     };
     server.addService(
       SessionCacheServiceService,
@@ -76,7 +86,7 @@ export class FakeServices {
   }
 
   readonly #watchNodes = (call: ServerWritableStream<unknown, WatchNodesEvent>) => {
-    for (const id of ['fs-1', 'fs-2']) call.write(nodePut(id, NodeStatus.NODE_STATUS_UP));
+    for (const id of Object.keys(NODES)) call.write(nodePut(id, NodeStatus.NODE_STATUS_UP));
     call.write(WatchNodesEvent.fromPartial({ event: { $case: 'snapshotDone', value: {} } }));
     this.#nodeWatches.add(call);
     call.once('cancelled', () => this.#nodeWatches.delete(call));
@@ -109,6 +119,23 @@ export class FakeServices {
     call.on('error', () => {});
   };
 
+  readonly #getRegistrations = (
+    call: ServerUnaryCall<GetRegistrationsRequest, GetRegistrationsResponse>,
+    callback: sendUnaryData<GetRegistrationsResponse>,
+  ) => {
+    if (this.mute) return;
+    const { aor } = call.request;
+    const routerId = this.registeredAt.get(aor);
+    const registration = {
+      aor,
+      tenantId: 'acme',
+      contact: 'sip:a@192.0.2.7',
+      path: ['<sip:10.0.9.2;lr>'],
+      routerId,
+    };
+    callback(null, GetRegistrationsResponse.fromPartial({ registrations: routerId ? [registration] : [] }));
+  };
+
   readonly #get = (call: ServerUnaryCall<GetRequest, Binding>, callback: sendUnaryData<Binding>) => {
     const { key } = call.request;
     const held = [...this.bindings.values()].find(
@@ -119,11 +146,18 @@ export class FakeServices {
   };
 }
 
+const NODES: Record<string, { readonly role: NodeRole; readonly group: string }> = {
+  'fs-1': { role: NodeRole.NODE_ROLE_MEDIA, group: 'media-a' },
+  'fs-2': { role: NodeRole.NODE_ROLE_MEDIA, group: 'media-a' },
+  'fs-router-3': { role: NodeRole.NODE_ROLE_ROUTER, group: 'routers' },
+  'fs-router-4': { role: NodeRole.NODE_ROLE_ROUTER, group: 'routers' },
+  'fs-tandem-5': { role: NodeRole.NODE_ROLE_TANDEM, group: 'tandems' },
+};
+
 function nodePut(id: string, nodeStatus: NodeStatus): WatchNodesEvent {
   const node = Node.fromPartial({
     id,
-    role: NodeRole.NODE_ROLE_MEDIA,
-    group: 'media-a',
+    ...NODES[id],
     sipUri: `sip:10.0.0.${id.slice(-1)}:5060;transport=udp`,
     zone: '',
     weight: 1,
@@ -135,6 +169,32 @@ function nodePut(id: string, nodeStatus: NodeStatus): WatchNodesEvent {
   });
 }
 
+const ALICE = { id: 'alice@acme.example', extension: '100', voicemail: true };
+const RULE = {
+  id: 'acme-carrier/outbound/called/1',
+  trunkId: 'acme-carrier',
+  direction: Direction.DIRECTION_OUTBOUND,
+  party: Party.PARTY_CALLED,
+  position: 1,
+  match: '+49',
+  strip: 3,
+  prepend: '0',
+};
+const GROUPS = { media: 'media-a', router: 'routers', tandem: 'tandems' } as const;
+
+function linkTo(role: keyof typeof GROUPS) {
+  return {
+    $case: 'tenantApp',
+    value: TenantApp.fromPartial({
+      id: `acme/general/${role}`,
+      tenantId: 'acme',
+      function: FunctionMessage.FUNCTION_GENERAL,
+      groupId: GROUPS[role],
+      role: roleOf(role),
+    }),
+  } as const;
+}
+
 function watchTenants(call: ServerWritableStream<unknown, TenantWatchEvent>): void {
   const values = [
     {
@@ -142,14 +202,22 @@ function watchTenants(call: ServerWritableStream<unknown, TenantWatchEvent>): vo
       value: Tenant.fromPartial({ id: 'acme', name: 'Acme', domain: 'acme.example', enabled: true }),
     },
     { $case: 'nodeGroup', value: NodeGroup.fromPartial({ id: 'media-a', role: NodeRole.NODE_ROLE_MEDIA }) },
+    ...(['media', 'router', 'tandem'] as const).map(linkTo),
     {
-      $case: 'tenantApp',
-      value: TenantApp.fromPartial({
-        id: 'acme/general/media',
+      $case: 'agent',
+      value: Agent.fromPartial({ ...ALICE, tenantId: 'acme', username: 'alice', enabled: true }),
+    },
+    { $case: 'numberRule', value: NumberRule.fromPartial(RULE) },
+    {
+      $case: 'trunk',
+      value: Trunk.fromPartial({
+        id: 'acme-carrier',
         tenantId: 'acme',
-        function: FunctionMessage.FUNCTION_GENERAL,
-        groupId: 'media-a',
-        role: NodeRole.NODE_ROLE_MEDIA,
+        kind: TrunkKind.TRUNK_KIND_CARRIER,
+        auth: TrunkAuth.TRUNK_AUTH_ADDRESS,
+        contactUri: 'sip:192.0.2.30',
+        callerNumber: '+4930100',
+        enabled: true,
       }),
     },
     {

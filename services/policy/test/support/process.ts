@@ -3,6 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { PolicyServiceClient } from '@callmesh/proto/policy';
+import { grpcClient } from '@callmesh/runtime';
 import { stringify } from 'yaml';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -66,6 +68,32 @@ export class PolicyProcess {
       transport: 'udp',
       ...over,
     });
+  }
+
+  /** Asks as FreeSWITCH does; the answer's text and headers. */
+  async freeswitch(
+    what: string,
+    fields: Record<string, string>,
+  ): Promise<{ text: string; headers: Headers }> {
+    const { api } = await this.ready();
+    const response = await fetch(`http://${api}/v1/freeswitch/${what}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TOKEN}` },
+      body: new URLSearchParams(fields),
+    });
+    return { text: await response.text(), headers: response.headers };
+  }
+
+  /** Asks over gRPC. */
+  async grpc<T>(ask: (client: PolicyServiceClient) => Promise<T>): Promise<T> {
+    const { grpc } = await this.ready();
+    const caller = { name: 'test', instance: 'test-1', config: { auth: { token: TOKEN }, grpc: {} } };
+    const client = grpcClient(caller, PolicyServiceClient, grpc!);
+    try {
+      return await ask(client);
+    } finally {
+      client.close();
+    }
   }
 
   async health(): Promise<{ status: string; degraded: Record<string, unknown> }> {
