@@ -175,7 +175,10 @@ export interface SessionRecord {
   startedAt:
     | Date
     | undefined;
-  /** When somebody beyond the first leg answered, or an application did. */
+  /**
+   * When somebody beyond the first leg answered, or an application did; whom a bot
+   * called answers, too.
+   */
   answeredAt:
     | Date
     | undefined;
@@ -185,15 +188,18 @@ export interface SessionRecord {
     | undefined;
   /** Milliseconds from answered_at to ended_at; 0 when never answered. */
   talkMs: number;
-  /** How it ended. */
+  /** How it ended; unspecified while it lives and nobody answered. */
   disposition: Disposition;
   /** Cause of its first leg. */
   hangupCause: string;
-  /** Who ended it: "caller", "callee", "platform"; empty when unknown. */
+  /**
+   * Who ended it: "caller" or "callee", the far end of a leg that called in or was
+   * called; "platform"; empty when unknown, or while it lives.
+   */
   endedBy: string;
   /** Nodes it lived on, in order. */
   nodeIds: string[];
-  /** Trunks it used, in order. */
+  /** Trunks it used, in order; of all its legs, since carriers are reached from others. */
   trunkIds: string[];
   /** Agents that answered, in order. */
   agentIds: string[];
