@@ -14,6 +14,8 @@ export interface Decision {
   readonly affinityKey: string;
   /** User part to send on: the called number after the trunk's rules. */
   readonly calledUser: string;
+  /** Calling number as the trunk's rules make it; empty where none of them does. */
+  readonly callingNumber: string;
   /** First choice, then alternates; never empty. */
   readonly targets: readonly NodeRow[];
   readonly strategy: string;
@@ -23,11 +25,16 @@ export interface Decision {
   readonly held: Binding | undefined;
 }
 
-/** The binding a decision proposes; `sessionId` is for a new session, a live one keeps its own. */
+/** True when the live binding that decided is this call's own, and not one it shares a node with. */
+export function isResent({ held }: Decision, { callId }: Pick<RouteRequest, 'callId'>): boolean {
+  return held?.callId === callId;
+}
+
+/** The binding a decision proposes; `sessionId` is for a new session, a call that lives keeps its own. */
 export function proposalOf(decision: Decision, request: RouteRequest, sessionId: string): Binding {
   const [node] = decision.targets;
   return {
-    sessionId: decision.held?.sessionId ?? sessionId,
+    sessionId: isResent(decision, request) ? decision.held!.sessionId : sessionId,
     tenantId: decision.owner.tenant.id,
     callId: request.callId,
     affinityKey: decision.affinityKey,

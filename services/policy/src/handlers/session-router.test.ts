@@ -78,6 +78,19 @@ describe('a session router', () => {
     expect(mesh.usage.callsOfTenant('acme')).toBe(1);
   });
 
+  it('makes a session of its own of a call that joins others, on their node, and counts it', async () => {
+    const joining = (callId: string) => ({
+      ...request(callId),
+      hint: { affinityKey: 'room', triedNodes: [] },
+    });
+    const first = await router.route(joining('c1'));
+    const second = await router.route(joining('c2'));
+    expect(second.decision.targets.map(({ id }) => id)).toEqual([first.decision.targets[0]!.id]);
+    expect(second.sessionId).not.toBe(first.sessionId);
+    expect(pending().reduce((a, b) => a + b)).toBe(2);
+    expect((await router.route(joining('c2'))).sessionId).toBe(second.sessionId);
+  });
+
   it('does so from its own memory when session-cache does not answer', async () => {
     bind = async () => undefined;
     const first = await router.route(request('c1'));

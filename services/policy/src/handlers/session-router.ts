@@ -1,7 +1,7 @@
 import { type CallmeshError, fail, toCallmeshError } from '@callmesh/runtime';
 import type { Logger } from 'pino';
 import { decide } from '../domain/decide.ts';
-import { type Decision, proposalOf, settle } from '../domain/decision.ts';
+import { type Decision, isResent, proposalOf, settle } from '../domain/decision.ts';
 import type { Binding } from '../domain/model.ts';
 import type { RouteRequest } from '../domain/request.ts';
 import type { Mesh } from '../mesh.ts';
@@ -70,7 +70,7 @@ export class SessionRouter {
   /** Counts the choice at once, so that the next decision sees it, and asks which binding holds. */
   async #bind(decision: Decision, request: RouteRequest): Promise<Routed> {
     const proposal = proposalOf(decision, request, this.#ports.newSessionId());
-    if (!decision.held) this.#assign(proposal);
+    if (!isResent(decision, request)) this.#assign(proposal);
     let replace = this.#replaced(decision, request);
     for (let attempt = 0; attempt < BIND_ATTEMPTS; attempt += 1) {
       const holder = await this.#ports.bind(proposal, replace);
