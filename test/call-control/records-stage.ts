@@ -6,12 +6,12 @@ import { AuditServiceClient } from '@callmesh/proto/audit';
 import type { CallEvent } from '@callmesh/proto/call';
 import { CdrServiceClient, Disposition, type SessionRecord } from '@callmesh/proto/cdr';
 import { type App, CallPublisher, call, grpcClient, Nats } from '@callmesh/runtime';
-import type { Client } from '@grpc/grpc-js';
 import { serviceProcess } from '../../deploy/local/src/service.ts';
 import { eventsOf, type Story } from '../../services/call-control/test/calls.ts';
 import { TOKEN, testApp } from '../support/app.ts';
 
 export const ACME = { name: 'crm-acme', token: 'token-of-the-acme-crm', tenants: ['acme'] };
+
 /** Replicas of call-control that keep records of what a node tells, on a NATS of their own. */
 export class RecordsStage {
   readonly dir = mkdtempSync(join(tmpdir(), 'records-'));
@@ -20,7 +20,7 @@ export class RecordsStage {
   publisher!: CallPublisher;
   connection!: Nats;
   #app!: App;
-  readonly #clients: Client[] = [];
+  readonly #clients: { close(): void }[] = [];
 
   static async start(configs: readonly Record<string, unknown>[]): Promise<RecordsStage> {
     const stage = new RecordsStage();
@@ -55,16 +55,18 @@ export class RecordsStage {
   }
 
   cdr(token: string = TOKEN, replica = 0): CdrServiceClient {
-    return this.#client(CdrServiceClient, token, replica);
+    return this.#kept(grpcClient(callerWith(token), CdrServiceClient, this.#address(replica)));
   }
 
   audit(token: string = TOKEN, replica = 0): AuditServiceClient {
-    return this.#client(AuditServiceClient, token, replica);
+    return this.#kept(grpcClient(callerWith(token), AuditServiceClient, this.#address(replica)));
   }
 
-  #client<C extends Client>(Ctor: Parameters<typeof grpcClient<C>>[1], token: string, replica: number): C {
-    const caller = { name: 'test', instance: 'test-1', config: { auth: { token }, grpc: {} } };
-    const client = grpcClient(caller, Ctor, this.replicas[replica]!.ready.grpc!);
+  #address(replica: number): string {
+    return this.replicas[replica]!.ready.grpc!;
+  }
+
+  #kept<C extends { close(): void }>(client: C): C {
     this.#clients.push(client);
     return client;
   }
@@ -130,3 +132,8 @@ export const PAGE = {
   pageSize: 500,
   pageToken: '',
 };
+
+/** Whoever holds this token. */
+function callerWith(token: string) {
+  return { name: 'test', instance: 'test-1', config: { auth: { token }, grpc: {} } };
+}

@@ -1,5 +1,5 @@
 import { eventually } from '@callmesh/local';
-import { Disposition, type SessionRecord } from '@callmesh/proto/cdr';
+import type { SessionRecord } from '@callmesh/proto/cdr';
 import { call } from '@callmesh/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { at, eventOf, type Story } from '../../services/call-control/test/calls.ts';
@@ -121,6 +121,22 @@ describe.skipIf(!postgresBinaries())('records of two replicas on PostgreSQL', ()
     await server.start();
     expectWhole(await stage.ended('away', 300), 300);
     await eventually(async () => (await stage.degraded()).database === undefined, 'health is well again');
+  }, 60_000);
+
+  it('are the same when everything that is kept is read once more, as after a restored backup', async () => {
+    stage.tell(...many('again', 50));
+    const before = await stage.ended('again', 50);
+    const { consumers } = await stage.connection.js.jetstreamManager();
+    await consumers.delete('CALLS', 'cdr');
+    await eventually(
+      async () => {
+        const { num_pending, num_ack_pending, delivered } = await consumers.info('CALLS', 'cdr');
+        return delivered.consumer_seq > 0 && num_pending + num_ack_pending === 0;
+      },
+      'everything was read again',
+      30_000,
+    );
+    expect(await stage.sessions('again')).toEqual(before);
   }, 60_000);
 
   it('are not held up by events that are none', async () => {

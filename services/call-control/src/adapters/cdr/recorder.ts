@@ -85,7 +85,12 @@ async function makeSessions(tx: Kysely<Tables>, touched: readonly Leg[]): Promis
   const legs = await tx
     .selectFrom('leg')
     .selectAll()
-    .where(sql<boolean>`session_id <> '' and session_id = any(${ids}::text[])`)
+    // Most sessions that are touched have only begun: there is nothing to be made of them yet.
+    .where(
+      sql<boolean>`session_id <> '' and session_id in (
+        select session_id from leg
+        where session_id <> '' and session_id = any(${ids}::text[]) and ended_at is not null)`,
+    )
     .execute();
   const made = new Map<string, Session>();
   for (const [key, list] of Map.groupBy(legs.map(read), sessionKey)) {

@@ -47,9 +47,11 @@ export async function addRows<T extends keyof Tables & string>(
   return Number(numAffectedRows ?? 0);
 }
 
-function json(rows: readonly object[]): string {
+/** Rows as JSON, under the names of their columns. */
+function json<T extends object>(rows: readonly T[]): string {
+  const columns = Object.keys(rows[0] ?? {}).map((field) => [field as keyof T, snake(field)] as const);
   return JSON.stringify(
-    rows.map((row) => Object.fromEntries(Object.entries(row).map(([field, value]) => [snake(field), value]))),
+    rows.map((row) => Object.fromEntries(columns.map(([field, column]) => [column, row[field]]))),
   );
 }
 
