@@ -23,6 +23,8 @@ import { reconcile } from './reconciler.ts';
 
 /** How often the table is compared with FreeSWITCH's list, milliseconds. */
 const RECONCILE_MS = 60_000;
+/** How long after a connection was made it is compared again: the list lags, and what it lacked had no event. */
+const CAUGHT_UP_MS = 1_000;
 /** Shortest pause between two comparisons, milliseconds. */
 const RECONCILE_AGAIN_MS = 10_000;
 
@@ -51,6 +53,7 @@ export class FreeSwitch implements Component, LoadSource {
   #place: Place = NOWHERE;
   #closed: string | undefined = 'not connected yet';
   #shutdown = false;
+  #again: NodeJS.Timeout | undefined;
   #reconciling: EslConnection | undefined;
   #reconciledAt = 0;
 
@@ -109,6 +112,7 @@ export class FreeSwitch implements Component, LoadSource {
   }
 
   async stop(): Promise<void> {
+    clearTimeout(this.#again);
     this.#pulse.end();
     this.#client.stop();
     await this.#memory.stop();
@@ -142,6 +146,7 @@ export class FreeSwitch implements Component, LoadSource {
     await connection.subscribe([...EVENTS, ...CUSTOM, ...wanted]);
     this.#pulse.begin(connection, Date.now());
     await this.#reconcile(connection);
+    this.#again = setTimeout(() => this.#reconcileNow(), CAUGHT_UP_MS);
     this.#closed = undefined;
     this.#app.degraded('freeswitch', null);
     announcer.up(nodeOf(this.#identity, life));
@@ -178,6 +183,7 @@ export class FreeSwitch implements Component, LoadSource {
   }
 
   #onClose(reason: string): void {
+    clearTimeout(this.#again);
     this.#pulse.end();
     this.#closed = reason;
     this.#app.degraded('freeswitch', reason);

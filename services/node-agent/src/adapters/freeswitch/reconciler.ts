@@ -26,9 +26,8 @@ export async function reconcile(connection: EslConnection, legs: LegTable, found
   const askedAt = Date.now();
   const list = await connection.bgapi('show channels as json', LIST_MS);
   const { unknown, vanished } = differences(legs, listedChannels(list.body), askedAt);
-  const corrected =
-    (await adopt(connection, legs, unknown, found)) + (await bury(connection, legs, vanished, found));
-  return corrected;
+  const { adopted, missing } = await adopt(connection, legs, unknown, found);
+  return adopted + (await bury(connection, legs, [...vanished, ...missing], found));
 }
 
 /** Legs no event told of, or not all: created, or changed, before we listened. */
@@ -37,16 +36,16 @@ async function adopt(
   legs: LegTable,
   uuids: readonly string[],
   found: Found,
-): Promise<number> {
+): Promise<{ adopted: number; missing: string[] }> {
   const dumps = await inWindows(
     uuids.filter((uuid) => WORD.test(uuid)),
     async (uuid) => {
       const dump = await connection.bgapi(`uuid_dump ${uuid} json`, ONE_MS).catch(() => undefined);
-      return dump && EslEvent.fromJson(dump.body);
+      return { uuid, fields: dump && EslEvent.fromJson(dump.body) };
     },
   );
   // Callers before callees: a leg the node called belongs to the session of the one it was called for.
-  const known = dumps.filter((dump) => dump !== undefined);
+  const known = dumps.flatMap(({ fields }) => (fields ? [fields] : []));
   known.sort((a, b) => Number(isOutbound(a)) - Number(isOutbound(b)));
   let adopted = 0;
   for (const fields of known) {
@@ -54,7 +53,9 @@ async function adopt(
     found(events, fields);
     adopted += events.length > 0 ? 1 : 0;
   }
-  return adopted;
+  // Listed still, and gone already: the list lags behind.
+  const missing = dumps.filter(({ uuid, fields }) => !fields && legs.get(uuid)).map(({ uuid }) => uuid);
+  return { adopted, missing };
 }
 
 /** Legs that ended while nobody listened. */
