@@ -41,6 +41,18 @@ describe('a call from a trunk', () => {
     await target.takeRequest('BYE');
   });
 
+  it('says who calls as policy does, whatever the PBX asserts', async () => {
+    const target = await s.node();
+    const answer = routeTo([target.key]);
+    const { routes } = answer.body as { routes: { headers: { extra: string } }[] };
+    routes[0]!.headers.extra += 'P-Asserted-Identity: <sip:+4930100@acme.example>\r\n';
+    s.policy.script = () => answer;
+    const forged = [['P-Asserted-Identity', '<sip:+49110@acme.example>']] as const;
+    expect((await call(new Dialog(s.pbx, s.edge), { headers: forged })).status).toBe(200);
+    const { message: invite } = await target.takeRequest('INVITE');
+    expect(all(invite, 'P-Asserted-Identity')).toEqual(['<sip:+4930100@acme.example>']);
+  });
+
   it('goes to the next target when a node answers 503', async () => {
     const busy = await s.node({ status: 503 });
     const target = await s.node();

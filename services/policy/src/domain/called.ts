@@ -29,6 +29,14 @@ export function findCalled(request: RouteRequest, owner: Owner, directory: Direc
   return called;
 }
 
+/** Who calls, where a rule of the trunk says it in the platform's words; empty: as it is. */
+export function callingNumber({ fromUri }: RouteRequest, { trunk }: Owner, directory: Directory): string {
+  const said = trunk && parseSipUri(fromUri)?.user;
+  if (!said) return '';
+  const { number, rule } = fromTrunk(said, trunk, 'calling', directory);
+  return rule === '' ? '' : number;
+}
+
 function looksLikeNumber(user: string): boolean {
   return /^[+*#]?[0-9*#]+$/.test(user);
 }

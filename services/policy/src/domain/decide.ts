@@ -1,7 +1,7 @@
 import { fail } from '@callmesh/runtime';
 import { admit } from './admission.ts';
 import { heldByAffinity, heldByCallId } from './binding.ts';
-import { findCalled } from './called.ts';
+import { callingNumber, findCalled } from './called.ts';
 import { choose } from './choose.ts';
 import { type Decision, heldDecision } from './decision.ts';
 import { findPurpose } from './function.ts';
@@ -81,6 +81,7 @@ export function decide(
     groupId: group.id,
     affinityKey: purpose.affinityKey,
     calledUser: called.user,
+    callingNumber: callingNumber(request, owner, directory),
     targets,
     strategy: strategy.name,
     reason,

@@ -1,3 +1,4 @@
+import type { Decision } from '../domain/decision.ts';
 import type { NodeRow } from '../domain/node-table.ts';
 import type { Registration } from '../domain/register.ts';
 import type { RouteRequest } from '../domain/request.ts';
@@ -31,7 +32,7 @@ export function answerFrom({ decision, sessionId, durable }: Routed): SessionAns
   const { owner, targets, calledUser } = decision;
   const common =
     `X-Callmesh-Session: ${sessionId}\r\nX-Callmesh-Tenant: ${owner.tenant.id}\r\n` +
-    `X-Callmesh-Function: ${decision.function}\r\n${agentHeader(owner)}`;
+    `X-Callmesh-Function: ${decision.function}\r\n${agentHeader(owner)}${callerHeader(decision)}`;
   return {
     version: '1.0',
     routing: 'serial',
@@ -83,6 +84,12 @@ export function registrationFrom(
 /** Who calls or registers, for whoever is behind the door. */
 function agentHeader({ agent }: Owner): string {
   return agent ? `X-Callmesh-Agent: ${agent.id}\r\n` : '';
+}
+
+/** Who calls in E.164: nodes take it instead of From (RFC 3325), which stays as the trunk wrote it. */
+function callerHeader({ callingNumber, owner }: Decision): string {
+  const uri = `sip:${callingNumber}@${owner.tenant.domain}`;
+  return /^\+?[0-9*]{1,32}$/.test(callingNumber) ? `P-Asserted-Identity: <${uri}>\r\n` : '';
 }
 
 /** The called number at the node; "#" must be escaped in a user part (RFC 3261 section 25.1). */
