@@ -28,7 +28,7 @@ export interface Story {
   readonly transferred?: boolean;
 }
 
-export const SESSION = '00112233445566aa';
+const SESSION = '00112233445566aa';
 
 /** Everything a node tells of such a leg, in order. */
 export function eventsOf(story: Story): CallEvent[] {
