@@ -39,7 +39,7 @@ agents:
 dids:
   - { number: "+4930123456", function: general, destination_kind: agent, destination: alice@acme.example }
   - { number: "+4930123457", function: predictive, destination_kind: control }
-  - { number: "+4930123458", function: general, destination_kind: trunk, destination: acme-gw/200 }
+  - { number: "+4930123458", function: general, destination_kind: trunk, destination: acme-gw/+4930200 }
 trunks:
   - id: acme-pbx
     kind: hybrid
@@ -146,7 +146,7 @@ describe('YAML documents', () => {
     ],
     [
       'a trunk that is missing as destination',
-      ACME.replace('acme-gw/200', 'acme-gw-2/200'),
+      ACME.replace('acme-gw/+4930200', 'acme-gw-2/200'),
       'precondition_failed',
       'dids[2].destination: there is no trunk acme-gw-2',
     ],
@@ -155,6 +155,12 @@ describe('YAML documents', () => {
       'tenant: { id: b, domain: b.example }\ndids: [{ number: "+49401", function: general, destination_kind: trunk, destination: acme-gw/200 }]',
       'precondition_failed',
       'dids[0].destination: there is no trunk acme-gw',
+    ],
+    [
+      'an extension at a carrier',
+      ACME.replace('acme-gw/+4930200', 'acme-gw/200'),
+      'precondition_failed',
+      'dids[2].destination: trunk acme-gw is a carrier: expected an E.164 number',
     ],
     [
       'an agent that it takes away',

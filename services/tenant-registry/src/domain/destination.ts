@@ -1,4 +1,4 @@
-import type { Reference } from './kind.ts';
+import type { Find, Mismatch, Reference, Row } from './kind.ts';
 
 /** What a DID's destination may be, by its kind. */
 
@@ -50,6 +50,14 @@ export function problemOfDestination(kind: string, destination: string): string 
 export function referencesOf(kind: string, destination: string): Reference[] {
   if (kind === 'trunk') return [{ kind: 'trunk', id: destination.split('/')[0]!, field: 'destination' }];
   return agentsOf(kind, destination).map((id) => ({ kind: 'agent', id, field: 'destination' }));
+}
+
+/** A carrier takes public numbers only. */
+export function carrierTakesE164({ destination_kind, destination }: Row, find: Find): Mismatch | undefined {
+  if (destination_kind !== 'trunk') return undefined;
+  const [id = '', number] = String(destination).split('/');
+  if (number === undefined || E164.test(number) || find('trunk', id)?.kind !== 'carrier') return undefined;
+  return { field: 'destination', message: `trunk ${id} is a carrier: expected an E.164 number after "/"` };
 }
 
 function agentsOf(kind: string, destination: string): string[] {

@@ -1,6 +1,6 @@
 import { Did, Kind } from '@callmesh/proto/tenant';
 import { z } from 'zod';
-import { problemOfDestination, referencesOf } from '../destination.ts';
+import { carrierTakesE164, problemOfDestination, referencesOf } from '../destination.ts';
 import { destinationKinds, functions, word } from '../enums.ts';
 import { e164, slug } from '../fields.ts';
 import { defineKind } from '../kind.ts';
@@ -33,4 +33,5 @@ export const did = defineKind({
   ],
   claims: () => [],
   complete: (row) => ({ ...row, id: row.number }),
+  check: carrierTakesE164,
 });
