@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { AuditServiceService } from '@callmesh/proto/audit';
 import { CdrServiceService } from '@callmesh/proto/cdr';
+import type { NodeCommand } from '@callmesh/proto/command';
 import { CallControlServiceService } from '@callmesh/proto/control';
 import { PolicyServiceClient } from '@callmesh/proto/policy';
 import { SessionCacheServiceClient } from '@callmesh/proto/session';
@@ -14,6 +15,7 @@ import {
   registerEtcdResolver,
   runService,
   type ServiceBinding,
+  sendCommand,
   serviceRegistration,
   streamHandler,
   unaryHandler,
@@ -22,6 +24,7 @@ import { openDatabase } from '@callmesh/runtime/sql';
 import { addRecords } from './adapters/cdr/records.ts';
 import type { Tables } from './adapters/cdr/tables.ts';
 import { CommandLog } from './adapters/command-log.ts';
+import { Decisions } from './adapters/decisions.ts';
 import { legFeed } from './adapters/leg-feed.ts';
 import { Places } from './adapters/places.ts';
 import { configSchema } from './config.ts';
@@ -32,16 +35,19 @@ import { auditService } from './handlers/audit.ts';
 import { cdrService } from './handlers/cdr.ts';
 import { Commander } from './handlers/commander.ts';
 import { commandHandlers } from './handlers/commands.ts';
-import { destinationHandlers } from './handlers/destinations.ts';
 import { watchEvents } from './handlers/events.ts';
+import { hangUp } from './handlers/hang-up.ts';
 import { controlMetrics } from './handlers/metrics.ts';
+import { originate } from './handlers/originate.ts';
 import { getSession } from './handlers/sessions.ts';
+import { transferBlind } from './handlers/transfer.ts';
 
 await runService('call-control', configSchema, async (app, config) => {
   const etcd = app.add(new Etcd(app, config.etcd));
   registerEtcdResolver(etcd);
   const nats = app.add(new Nats(app, config.nats));
   const policy = grpcClient(app, PolicyServiceClient, config.services.policy);
+  const decisions = new Decisions(policy, app.instance);
   const sessions = grpcClient(app, SessionCacheServiceClient, config.services.session_cache);
   const metrics = controlMetrics(app.meter);
   const access = new Access(app.add(new AuditPublisher(app, nats)));
@@ -53,14 +59,14 @@ await runService('call-control', configSchema, async (app, config) => {
 
   // What may be commanded.
   const logger = app.log;
-  const commander = new Commander({ access, log: new CommandLog(nats), places, nats, metrics, logger });
-  const destinations = destinationHandlers({ commander, places, policy, legs, newUuid: randomUUID });
+  const send = (nodeId: string, command: NodeCommand) => sendCommand(nats, nodeId, command);
+  const commander = new Commander({ access, log: new CommandLog(nats), places, send, metrics, logger });
   const control = {
     ...commandHandlers(commander),
-    originate: unaryHandler(destinations.originate),
-    transferBlind: unaryHandler(destinations.transferBlind),
-    hangUp: unaryHandler(destinations.hangUp),
-    getSession: unaryHandler(getSession(access, places, legs)),
+    originate: unaryHandler(originate({ commander, access, places, decisions, newUuid: randomUUID })),
+    transferBlind: unaryHandler(transferBlind({ commander, places, decisions })),
+    hangUp: unaryHandler(hangUp(commander, places)),
+    getSession: unaryHandler(getSession(access, places)),
     watchEvents: streamHandler(watchEvents({ nats, access, places })),
   };
   const served: ServiceBinding[] = [[CallControlServiceService, control]];
@@ -78,7 +84,7 @@ await runService('call-control', configSchema, async (app, config) => {
   // What answers calls by itself.
   if (config.application.enabled) {
     const lateMs = config.application.late_s * 1000;
-    const answer = defaultApplication({ policy, nats, metrics, logger, lateMs });
+    const answer = defaultApplication({ decisions, send, metrics, logger, lateMs });
     app.add(consumeCall(app, nats, 'call-control-app', answer, { event: 'created', concurrency: 64 }));
   }
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { fail, type Nats } from '@callmesh/runtime';
-import { JetStreamApiError } from '@nats-io/jetstream';
+import { JetStreamApiError, jetstream } from '@nats-io/jetstream';
 import { type KV, Kvm } from '@nats-io/kv';
 import type { CommandRecord } from '../domain/record.ts';
 
@@ -58,7 +58,8 @@ export class CommandLog {
   async #ask<T>(question: (bucket: KV) => Promise<T>): Promise<T> {
     if (!this.#nats.connected) throw fail('unavailable', 'NATS is away: nothing was done');
     try {
-      this.#bucket ??= await new Kvm(this.#nats.js).create(BUCKET, {
+      const client = jetstream(this.#nats.connection, { timeout: TIMEOUT_MS });
+      this.#bucket ??= await new Kvm(client).create(BUCKET, {
         ttl: KEPT_MS,
         history: 1,
         replicas: this.#nats.replicas,

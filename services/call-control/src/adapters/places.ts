@@ -2,14 +2,13 @@ import type { LegRef } from '@callmesh/proto/control';
 import { NodeRole } from '@callmesh/proto/node';
 import type { Binding, SessionCacheServiceClient } from '@callmesh/proto/session';
 import { call, fail, toCallmeshError } from '@callmesh/runtime';
-import type { LiveLegs } from '../domain/live-legs.ts';
+import { isMedia, type KnownLeg, type LiveLegs } from '../domain/live-legs.ts';
+import { within } from '../domain/time.ts';
 
-/** Where a leg lives: the node and the life of it. */
+/** Where a session's legs are commanded: the media node, and the life of it. */
 export interface Place {
   readonly nodeId: string;
   readonly nodeEpoch: string;
-  /** Whose session it is. */
-  readonly tenantId: string;
 }
 
 const DEADLINE_MS = 1_000;
@@ -24,12 +23,13 @@ export class Places {
     this.#legs = legs;
   }
 
-  /** Errors: session_gone, unavailable. */
-  async session(sessionId: string): Promise<Binding> {
+  /** Errors: session_gone, unavailable, deadline. */
+  async session(sessionId: string, end: number): Promise<Binding> {
     const key = { $case: 'sessionId', value: sessionId } as const;
     const role = NodeRole.NODE_ROLE_UNSPECIFIED;
+    const deadlineMs = within(end, DEADLINE_MS, Date.now());
     try {
-      return await call(this.#sessions, 'get', { tenantId: '', key, role }, { deadlineMs: DEADLINE_MS });
+      return await call(this.#sessions, 'get', { tenantId: '', key, role }, { deadlineMs });
     } catch (error) {
       if (toCallmeshError(error).code === 'not_found') throw fail('session_gone', `no session ${sessionId}`);
       throw error;
@@ -37,17 +37,29 @@ export class Places {
   }
 
   /**
-   * The media node a leg is commanded on. Errors: session_gone; precondition_failed
-   * when the leg lives where there is no media to command; unavailable.
+   * A leg of a session, as events told of it; undefined for one nobody has told of
+   * yet. Error: precondition_failed when it lives where nobody can be commanded.
    */
-  async leg({ sessionId, legUuid }: Pick<LegRef, 'sessionId' | 'legUuid'>): Promise<Place> {
-    const session = await this.session(sessionId);
-    const leg = this.#legs.leg(sessionId, legUuid);
-    if (leg && leg.role !== NodeRole.NODE_ROLE_MEDIA)
-      throw fail('precondition_failed', `the leg is on ${leg.nodeId}, which only passes signalling on`, {
-        field: 'leg.leg_uuid',
-      });
-    // The binding is what follows a move; a leg's own last event may speak of a life that is over.
-    return { nodeId: session.nodeId, nodeEpoch: session.nodeEpoch, tenantId: session.tenantId };
+  leg(
+    { sessionId, legUuid }: Pick<LegRef, 'sessionId' | 'legUuid'>,
+    { nodeId }: Place,
+  ): KnownLeg | undefined {
+    const leg = this.#legs.leg(legUuid);
+    if (leg?.sessionId !== sessionId) return undefined;
+    if (isMedia(leg)) return leg;
+    const why = `the leg is on ${leg.nodeId}, which only passes signalling on: command the session's legs on ${nodeId}`;
+    throw fail('precondition_failed', why, { field: 'leg.leg_uuid' });
+  }
+
+  /** Any leg, of whatever session. */
+  anyLeg(legUuid: string): KnownLeg | undefined {
+    return this.#legs.leg(legUuid);
+  }
+
+  /** Live legs of a session, oldest first. Error: unavailable while this replica has not read all yet. */
+  legsOf(sessionId: string, place: Place): KnownLeg[] {
+    if (!this.#legs.complete)
+      throw fail('unavailable', 'which legs live is still being read', { retryAfterS: 1 });
+    return this.#legs.of(sessionId, place);
   }
 }

@@ -1,5 +1,6 @@
 import type { CallEvent } from '@callmesh/proto/call';
 import type { LiveLeg } from '@callmesh/proto/control';
+import { NodeRole } from '@callmesh/proto/node';
 
 /** A leg of a session that was told created and not yet hung up. */
 export interface KnownLeg extends LiveLeg {
@@ -8,62 +9,108 @@ export interface KnownLeg extends LiveLeg {
   readonly nodeEpoch: string;
 }
 
+/** One life of a node. */
+export interface NodeLife {
+  readonly nodeId: string;
+  readonly nodeEpoch: string;
+}
+
+/** Legs that are kept; beyond it the oldest goes. Legs of a host that never came back are among them. */
+const MOST_LEGS = 200_000;
 /** Ended legs that are remembered, so that a creation told late, or again, raises nobody from the dead. */
 const MOST_ENDED = 50_000;
 
-/** Which legs live, as call events tell, in whatever order and however often. */
+/** Which legs live, as call events tell, however often. */
 export class LiveLegs {
-  readonly #sessions = new Map<string, Map<string, KnownLeg>>();
+  /** By UUID, oldest first. */
+  readonly #legs = new Map<string, KnownLeg>();
+  readonly #sessions = new Map<string, Set<string>>();
   readonly #ended = new Set<string>();
+  /** The newest life of each node, and since when. */
+  readonly #lives = new Map<string, { readonly epoch: string; readonly at: number }>();
+  readonly #most: number;
+  /** False until everything is read that was told before this replica began. */
+  complete = false;
+
+  constructor(most = MOST_LEGS) {
+    this.#most = most;
+  }
 
   apply(event: CallEvent): void {
     const { sessionId, legUuid } = event;
     if (!sessionId || !legUuid) return;
-    if (event.event === 'hangup') this.#end(sessionId, legUuid);
-    if (this.#ended.has(legUuid)) return;
-    const legs = this.#sessions.get(sessionId) ?? new Map<string, KnownLeg>();
+    if (event.event === 'hangup') this.#end(legUuid);
+    else if (!this.#ended.has(legUuid) && this.#isOfNewestLife(event)) this.#keep(event);
+  }
+
+  #keep(event: CallEvent): void {
+    const { sessionId, legUuid } = event;
     // Agent and callee may only be known after the creation.
-    legs.set(legUuid, { ...legOf(event), ...agentOf(legs.get(legUuid), event) });
-    this.#sessions.set(sessionId, legs);
+    const agentId = event.agentId || (this.#legs.get(legUuid)?.agentId ?? '');
+    this.#legs.set(legUuid, { ...legOf(event), agentId });
+    const uuids = this.#sessions.get(sessionId) ?? new Set();
+    this.#sessions.set(sessionId, uuids.add(legUuid));
+    if (this.#legs.size > this.#most) this.#remove(this.#legs.keys().next().value!);
   }
 
-  /** Live legs of a session, oldest first. */
-  of(sessionId: string): readonly KnownLeg[] {
-    return [...(this.#sessions.get(sessionId)?.values() ?? [])];
+  leg(legUuid: string): KnownLeg | undefined {
+    return this.#legs.get(legUuid);
   }
 
-  leg(sessionId: string, legUuid: string): KnownLeg | undefined {
-    return this.#sessions.get(sessionId)?.get(legUuid);
-  }
-
-  /** A node's life is over, and with it every leg of it. */
-  forgetNode(nodeId: string, epoch: string): void {
-    for (const [sessionId, legs] of this.#sessions) {
-      for (const leg of legs.values())
-        if (leg.nodeId === nodeId && leg.nodeEpoch === epoch) this.#end(sessionId, leg.legUuid);
-    }
+  /** Live legs of a session whose media lives there, oldest first: what is told of another media node is over. */
+  of(sessionId: string, { nodeId, nodeEpoch }: NodeLife): KnownLeg[] {
+    return [...(this.#sessions.get(sessionId) ?? [])]
+      .map((uuid) => this.#legs.get(uuid)!)
+      .filter((leg) => !isMedia(leg) || (leg.nodeId === nodeId && leg.nodeEpoch === nodeEpoch));
   }
 
   get size(): number {
-    let count = 0;
-    for (const legs of this.#sessions.values()) count += legs.size;
-    return count;
+    return this.#legs.size;
   }
 
-  #end(sessionId: string, legUuid: string): void {
+  /** A leg that is created in a later life of a node ends all of the earlier. */
+  #isOfNewestLife({ event, nodeId, nodeEpoch, at }: CallEvent): boolean {
+    const newest = this.#lives.get(nodeId);
+    if (newest?.epoch === nodeEpoch) return true;
+    const since = at?.getTime() ?? 0;
+    if (newest && (event !== 'created' || since < newest.at)) return false;
+    this.#lives.set(nodeId, { epoch: nodeEpoch, at: since });
+    for (const leg of this.#legs.values())
+      if (leg.nodeId === nodeId && leg.nodeEpoch !== nodeEpoch) this.#end(leg.legUuid);
+    return true;
+  }
+
+  #end(legUuid: string): void {
     this.#ended.add(legUuid);
     if (this.#ended.size > MOST_ENDED) this.#ended.delete(this.#ended.values().next().value!);
-    const legs = this.#sessions.get(sessionId);
-    legs?.delete(legUuid);
-    if (legs?.size === 0) this.#sessions.delete(sessionId);
+    this.#remove(legUuid);
   }
+
+  #remove(legUuid: string): void {
+    const leg = this.#legs.get(legUuid);
+    if (!leg) return;
+    this.#legs.delete(legUuid);
+    const uuids = this.#sessions.get(leg.sessionId)!;
+    uuids.delete(legUuid);
+    if (uuids.size === 0) this.#sessions.delete(leg.sessionId);
+  }
+}
+
+/** Only media nodes carry out commands: the others pass signalling on. */
+export function isMedia({ role }: Pick<LiveLeg, 'role'>): boolean {
+  return role === NodeRole.NODE_ROLE_MEDIA;
+}
+
+/** Who is at the far end: the caller of a leg that called in, whom we called otherwise. */
+export function farEnd({
+  outbound,
+  caller,
+  callee,
+}: Pick<LiveLeg, 'outbound' | 'caller' | 'callee'>): string {
+  return outbound ? callee : caller;
 }
 
 function legOf(event: CallEvent): KnownLeg {
   const { tenantId, sessionId, legUuid, nodeId, nodeEpoch, role, outbound, caller, callee, agentId } = event;
   return { tenantId, sessionId, legUuid, nodeId, nodeEpoch, role, outbound, caller, callee, agentId };
-}
-
-function agentOf(known: KnownLeg | undefined, { agentId }: CallEvent): { agentId: string } {
-  return { agentId: agentId || (known?.agentId ?? '') };
 }

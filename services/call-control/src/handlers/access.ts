@@ -24,7 +24,9 @@ export class Access {
     try {
       requireTenant(context.principal, tenantId);
     } catch (error) {
-      throw this.#told(context, tenantId === '*' ? '' : tenantId, reached, error as CallmeshError);
+      const owner = tenantId === '*' ? '' : tenantId;
+      this.#tell(context, owner, error as CallmeshError, reached);
+      throw error;
     }
   }
 
@@ -32,23 +34,24 @@ export class Access {
   checkOwner(context: CallContext, said: string, owner: string, what: string, reached: Reached): void {
     if (said === owner) return;
     const error = fail('tenant_forbidden', `${what} is not of tenant ${said}`);
-    throw this.#told(context, owner, reached, error, ` for ${said}`);
+    throw this.refused(context, said, owner, error, reached);
   }
 
-  #told(
+  /** What somebody else found to be another tenant's: whose, is empty when unknown. */
+  refused(
     context: CallContext,
-    tenantId: string,
-    reached: Reached,
+    said: string,
+    owner: string,
     error: CallmeshError,
-    detail = '',
+    reached: Reached = 'command',
   ): CallmeshError {
-    this.#audit.publish({
-      what: reached,
-      code: error.code,
-      tenantId,
-      actor: context.actor,
-      detail: `${error.message}${detail}`,
-    });
+    this.#tell(context, owner, error, reached, ` for ${said}`);
     return error;
+  }
+
+  #tell(context: CallContext, tenantId: string, error: CallmeshError, what: Reached, more = ''): void {
+    const { actor } = context;
+    const { code } = error;
+    this.#audit.publish({ what, code, tenantId, actor, detail: `${error.message}${more}` });
   }
 }

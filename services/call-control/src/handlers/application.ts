@@ -1,25 +1,36 @@
 import type { CallEvent } from '@callmesh/proto/call';
+import type { NodeCommand, NodeCommandResult } from '@callmesh/proto/command';
 import { NodeRole } from '@callmesh/proto/node';
-import type { PolicyServiceClient } from '@callmesh/proto/policy';
 import type { Program } from '@callmesh/proto/program';
-import { call, type ErrorCode, fail, type Nats, sendCommand, toCallmeshError } from '@callmesh/runtime';
+import { type ErrorCode, fail, toCallmeshError } from '@callmesh/runtime';
 import type { Logger } from 'pino';
+import type { Decisions } from '../adapters/decisions.ts';
 import { programFor } from '../domain/application/program.ts';
 import { refusalFor } from '../domain/application/refusal.ts';
 import type { ApplicationMetrics } from './metrics.ts';
 
-const POLICY_MS = 1_500;
+const RESOLVE_MS = 1_500;
 const COMMAND_MS = 3_000;
+/** So long a caller waits in silence for somebody who can say what its number is, milliseconds. */
+const PATIENCE_MS = 5_000;
 /** Of these, asking again may help: the leg waits meanwhile. */
 const PASSING: readonly ErrorCode[] = ['unavailable', 'deadline', 'outcome_unknown', 'no_node', 'internal'];
 
 export interface ApplicationPorts {
-  readonly policy: PolicyServiceClient;
-  readonly nats: Nats;
+  readonly decisions: Pick<Decisions, 'resolve'>;
+  /** Gives a command to a node, at most once. Errors: unavailable, outcome_unknown. */
+  readonly send: (nodeId: string, command: NodeCommand) => Promise<NodeCommandResult>;
   readonly metrics: ApplicationMetrics;
   readonly logger: Logger;
   /** A call that was created longer ago is left alone, milliseconds. */
   readonly lateMs: number;
+}
+
+/** What answers a call, and what its leg does. */
+interface Answer {
+  readonly kind: string;
+  /** Undefined: it stays parked for a service of the platform. */
+  readonly program: Program | undefined;
 }
 
 /**
@@ -30,49 +41,40 @@ export interface ApplicationPorts {
  */
 export function defaultApplication(ports: ApplicationPorts): (event: CallEvent) => Promise<void> {
   return async (event) => {
-    const lateMs = Date.now() - (event.at?.getTime() ?? 0);
-    if (!isArrival(event) || lateMs > ports.lateMs) return;
-    const { kind, program } = await answerTo(ports, event);
+    const ageMs = Date.now() - (event.at?.getTime() ?? 0);
+    if (!isArrival(event) || ageMs > ports.lateMs) return;
+    const { kind, program } = await answerTo(ports, event, ageMs);
     if (program) await start(ports, event, program);
     ports.metrics.started(kind);
-    ports.logger.info(
-      { session: event.sessionId, tenant: event.tenantId, node: event.nodeId, kind },
-      'call answered by application',
-    );
+    const { tenantId, sessionId, nodeId } = event;
+    ports.logger.info({ kind, tenant: tenantId, session: sessionId, node: nodeId }, 'application');
   };
 }
 
 function isArrival({ event, outbound, role, sessionId, tenantId }: CallEvent): boolean {
-  return (
-    event === 'created' &&
-    !outbound &&
-    role === NodeRole.NODE_ROLE_MEDIA &&
-    sessionId !== '' &&
-    tenantId !== ''
-  );
+  const owned = sessionId !== '' && tenantId !== '';
+  return event === 'created' && !outbound && role === NodeRole.NODE_ROLE_MEDIA && owned;
 }
 
-/** What the leg is to do. Errors: those that pass, so that the event comes again. */
-async function answerTo(
-  { policy }: ApplicationPorts,
-  { tenantId, caller, callee, agentId }: CallEvent,
-): Promise<{ kind: string; program: Program | undefined }> {
-  const dialled = { target: { $case: 'user', value: callee } } as const;
-  const question = { tenantId, dialled, caller, callerAgent: agentId, timeoutS: 0 };
+/** Errors: those that pass, for as long as the caller has patience: the event then comes again. */
+async function answerTo({ decisions }: ApplicationPorts, event: CallEvent, ageMs: number): Promise<Answer> {
+  const { tenantId, caller, callee, agentId } = event;
+  const destination = { target: { $case: 'dialled', value: callee } } as const;
+  const question = { tenantId, destination, caller, callerAgent: agentId, timeoutS: 0 };
   try {
-    const destination = await call(policy, 'resolveDestination', question, { deadlineMs: POLICY_MS });
-    const kind = destination.kind.replace('RESOLVED_KIND_', '').toLowerCase().replaceAll('_', '-');
-    return { kind, program: programFor(destination) };
+    const resolved = await decisions.resolve(question, Date.now() + RESOLVE_MS);
+    const kind = resolved.kind.replace('RESOLVED_KIND_', '').toLowerCase().replaceAll('_', '-');
+    return { kind, program: programFor(resolved) };
   } catch (error) {
     const { code } = toCallmeshError(error);
-    if (PASSING.includes(code)) throw error;
+    if (PASSING.includes(code) && ageMs < PATIENCE_MS) throw error;
     return { kind: 'refused', program: refusalFor(code) };
   }
 }
 
-async function start({ nats }: ApplicationPorts, event: CallEvent, program: Program): Promise<void> {
+async function start({ send }: ApplicationPorts, event: CallEvent, program: Program): Promise<void> {
   const { nodeId, nodeEpoch, tenantId, sessionId, legUuid } = event;
-  const { errorCode, errorMessage } = await sendCommand(nats, nodeId, {
+  const { errorCode, errorMessage } = await send(nodeId, {
     commandId: `app-${legUuid}`,
     expiresAt: new Date(Date.now() + COMMAND_MS),
     nodeEpoch,

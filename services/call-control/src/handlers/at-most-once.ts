@@ -9,14 +9,19 @@ const NOTHING_DONE: readonly ErrorCode[] = ['unavailable', 'deadline', 'cancelle
 /** Of this, nobody knows: the record stays without outcome. */
 const UNKNOWN: ErrorCode = 'outcome_unknown';
 
+/** Where keys are kept. */
+export type KeyLog = Pick<CommandLog, 'take' | 'finish' | 'giveBack'>;
+
 /** What a key is kept for. */
 export interface Keyed {
   readonly tenantId: string;
   readonly idempotencyKey: string;
+  /** What is asked for: two kinds of command may have requests that look the same. */
+  readonly rpc: string;
   /** The request as a whole: another one under the same key is refused. */
   readonly request: unknown;
   /** Until when it may be under way, milliseconds since 1970. */
-  readonly until: number;
+  readonly end: number;
 }
 
 /**
@@ -24,12 +29,12 @@ export interface Keyed {
  * gets what came of it, with `repeated`.
  */
 export async function atMostOnce<T extends object>(
-  log: CommandLog,
-  { tenantId, idempotencyKey, request, until }: Keyed,
+  log: KeyLog,
+  { tenantId, idempotencyKey, rpc, request, end }: Keyed,
   act: () => Promise<T>,
 ): Promise<T & { repeated: boolean }> {
   const key = checkKey(idempotencyKey);
-  const record: CommandRecord = { content: fingerprint(request), until };
+  const record: CommandRecord = { content: fingerprint({ rpc, request }), until: end };
   const taken = await log.take(tenantId, key, record);
   if ('record' in taken) {
     const result = replay(taken.record, record.content, Date.now()) as T;

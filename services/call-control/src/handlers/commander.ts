@@ -1,46 +1,54 @@
 import type { NodeCommand, NodeCommandResult } from '@callmesh/proto/command';
 import type { LegRef } from '@callmesh/proto/control';
-import {
-  type CallContext,
-  type ErrorCode,
-  fail,
-  type Nats,
-  sendCommand,
-  toCallmeshError,
-} from '@callmesh/runtime';
+import { type CallContext, type ErrorCode, fail, toCallmeshError } from '@callmesh/runtime';
 import type { Logger } from 'pino';
-import type { CommandLog } from '../adapters/command-log.ts';
 import type { Place, Places } from '../adapters/places.ts';
 import { commandId } from '../domain/fingerprint.ts';
+import { type Renamed, refusalOf } from '../domain/refusal.ts';
+import { until } from '../domain/time.ts';
 import type { Access } from './access.ts';
-import { atMostOnce } from './at-most-once.ts';
+import { atMostOnce, type KeyLog } from './at-most-once.ts';
 import type { CommandMetrics } from './metrics.ts';
-
-/** Deadline of a command whose caller and kind name none, milliseconds. */
-const COMMAND_MS = 5_000;
-/** Left of the caller's deadline for the way back, milliseconds. */
-const WAY_BACK_MS = 150;
 
 export type Command = NonNullable<NodeCommand['command']>;
 
 export interface CommanderPorts {
   readonly access: Access;
-  readonly log: CommandLog;
-  readonly places: Places;
-  readonly nats: Nats;
+  readonly log: KeyLog;
+  readonly places: Pick<Places, 'session' | 'leg' | 'anyLeg'>;
+  /** Gives a command to a node, at most once. Errors: unavailable, outcome_unknown, deadline. */
+  readonly send: (nodeId: string, command: NodeCommand) => Promise<NodeCommandResult>;
   readonly metrics: CommandMetrics;
   readonly logger: Logger;
 }
 
-/** One command to one leg. */
-export interface Order {
+/** Something that is done once per key. */
+export interface Task {
+  /** Its name in CallControlService, as a log and a metric have it. */
+  readonly rpc: string;
   readonly idempotencyKey: string;
-  readonly leg: LegRef;
+  readonly tenantId: string;
+  readonly sessionId: string;
   /** The request as a whole: what the key stands for. */
   readonly request: unknown;
-  readonly command: Command;
-  /** Most time the node may take, milliseconds, where that is not the usual. */
+  /** Most time it may take, milliseconds, where that is not the usual. */
   readonly ms?: number;
+}
+
+/** One command to one leg. */
+export interface Order extends Pick<Task, 'rpc' | 'idempotencyKey' | 'request' | 'ms'> {
+  readonly leg: LegRef;
+  readonly command: Command;
+  /** Another leg that takes part, and the request's field that names it. */
+  readonly other?: { readonly field: string; readonly legUuid: string };
+  /** What fields of the command are called in the request. */
+  readonly renamed?: Renamed;
+}
+
+/** A command as it goes to a node. */
+export interface Dispatch extends Pick<Order, 'leg' | 'command' | 'renamed'> {
+  readonly commandId: string;
+  readonly end: number;
 }
 
 /** What came of it, and where. */
@@ -58,75 +66,92 @@ export class Commander {
   }
 
   /** Errors: those of CallControlService. */
-  async order(context: CallContext, order: Order): Promise<Done & { repeated: boolean }> {
-    const { command, leg } = order;
-    return this.once(context, { ...order, tenantId: leg.tenantId, kind: command.$case }, async (until) => {
-      const place = await this.placeOf(context, leg);
-      const id = commandId(leg.tenantId, order.idempotencyKey);
-      return this.send(context, place, { commandId: id, leg, command, until });
+  order(context: CallContext, order: Order): Promise<Done & { repeated: boolean }> {
+    const { leg, other } = order;
+    const { tenantId, sessionId } = leg;
+    return this.once(context, { ...order, tenantId, sessionId }, async (end) => {
+      const place = await this.placeOf(context, leg, end);
+      if (other) this.#checkOther(context, leg, other, place);
+      const id = commandId(tenantId, order.idempotencyKey);
+      return this.send(context, place, { ...order, commandId: id, end });
     });
   }
 
   /** Does something once per key for a tenant the caller may act for, and tells of it. */
   async once<T extends object>(
     context: CallContext,
-    what: { idempotencyKey: string; tenantId: string; request: unknown; kind: string; ms?: number },
-    act: (until: number) => Promise<T>,
+    task: Task,
+    act: (end: number) => Promise<T>,
   ): Promise<T & { repeated: boolean }> {
-    const { access, log, metrics, logger } = this.#ports;
-    const { tenantId, idempotencyKey, request, kind } = what;
-    const started = performance.now();
-    let code: ErrorCode | 'ok' = 'ok';
+    const { access, log } = this.#ports;
+    const tell = this.#teller(context, task);
     try {
-      access.check(context, tenantId, 'command');
-      const until = Math.min(context.deadline - WAY_BACK_MS, Date.now() + (what.ms ?? COMMAND_MS));
-      if (until <= Date.now()) throw fail('deadline', 'no time is left of the deadline');
-      return await atMostOnce(log, { tenantId, idempotencyKey, request, until }, () => act(until));
+      access.check(context, task.tenantId, 'command');
+      const end = until(context.deadline, Date.now(), task.ms);
+      const done = await atMostOnce(log, { ...task, end }, () => act(end));
+      tell(done.repeated ? 'repeated' : 'ok');
+      return done;
     } catch (error) {
-      code = toCallmeshError(error).code;
+      tell(toCallmeshError(error).code);
       throw error;
-    } finally {
-      const ms = performance.now() - started;
-      metrics.commanded(kind, code, ms);
-      logger.info(
-        { tenant: tenantId, kind, code, actor: context.actor, ms: Math.round(ms) },
-        code === 'ok' ? 'commanded' : 'command refused',
-      );
     }
   }
 
-  /** Where a leg lives that is the said tenant's. Errors: session_gone, tenant_forbidden, precondition_failed, unavailable. */
-  async placeOf(context: CallContext, leg: LegRef): Promise<Place> {
+  /** Where a session lives that is the said tenant's. Errors: session_gone, tenant_forbidden, precondition_failed, unavailable. */
+  async placeOf(context: CallContext, leg: LegRef, end: number): Promise<Place> {
     const { access, places } = this.#ports;
-    const place = await places.leg(leg);
-    access.checkOwner(context, leg.tenantId, place.tenantId, `session ${leg.sessionId}`, 'command');
-    return place;
+    const session = await places.session(leg.sessionId, end);
+    access.checkOwner(context, leg.tenantId, session.tenantId, `session ${leg.sessionId}`, 'command');
+    // The binding is what follows a move; a leg's own last event may speak of a life that is over.
+    places.leg(leg, session);
+    return session;
   }
 
   /** Gives a command to a node, and its refusal to the caller. */
-  async send(
-    context: CallContext,
-    { nodeId, nodeEpoch }: Pick<Place, 'nodeId' | 'nodeEpoch'>,
-    { commandId, leg, command, until }: { commandId: string; leg: LegRef; command: Command; until: number },
-  ): Promise<Done> {
-    const result = await sendCommand(this.#ports.nats, nodeId, {
+  async send(context: CallContext, { nodeId, nodeEpoch }: Place, dispatch: Dispatch): Promise<Done> {
+    const { commandId, leg, command, end, renamed = {} } = dispatch;
+    const { tenantId, sessionId, legUuid } = leg;
+    const result = await this.#ports.send(nodeId, {
       commandId,
-      expiresAt: new Date(until),
+      expiresAt: new Date(end),
       nodeEpoch,
-      tenantId: leg.tenantId,
-      sessionId: leg.sessionId,
-      legUuid: leg.legUuid,
+      tenantId,
+      sessionId,
+      legUuid,
       actor: context.actor,
       command,
     });
-    if (result.errorCode === 'tenant_forbidden')
-      this.#ports.access.checkOwner(context, leg.tenantId, '', `leg ${leg.legUuid}`, 'command');
-    if (result.errorCode) throw refusalOf(result);
-    return { nodeId, result };
+    if (!result.errorCode) return { nodeId, result };
+    const refusal = refusalOf(result, renamed);
+    if (refusal.code === 'tenant_forbidden') throw this.#ports.access.refused(context, tenantId, '', refusal);
+    throw refusal;
   }
-}
 
-function refusalOf({ errorCode, errorMessage, errorField }: NodeCommandResult) {
-  const field = errorField === '' ? {} : { field: errorField };
-  return fail(errorCode as ErrorCode, errorMessage, field);
+  /** What is known of the other leg; the node has the last word. */
+  #checkOther(
+    context: CallContext,
+    { tenantId }: LegRef,
+    { field, legUuid }: { field: string; legUuid: string },
+    { nodeId }: Place,
+  ): void {
+    const { access, places } = this.#ports;
+    const other = places.anyLeg(legUuid);
+    if (!other) return;
+    access.checkOwner(context, tenantId, other.tenantId, `leg ${legUuid}`, 'command');
+    if (other.nodeId !== nodeId)
+      throw fail('precondition_failed', `${field}: that leg is on ${other.nodeId}, this one on ${nodeId}`, {
+        field,
+      });
+  }
+
+  #teller(context: CallContext, { rpc, tenantId, sessionId }: Task) {
+    const { metrics, logger } = this.#ports;
+    const started = performance.now();
+    return (code: ErrorCode | 'ok' | 'repeated') => {
+      const ms = performance.now() - started;
+      metrics.commanded(rpc, code, ms);
+      const { actor } = context;
+      logger.info({ rpc, code, tenant: tenantId, session: sessionId, actor, ms: Math.round(ms) }, 'command');
+    };
+  }
 }

@@ -25,7 +25,8 @@ import type {
 import type { Step } from '@callmesh/proto/program';
 import { type CallContext, unaryHandler } from '@callmesh/runtime';
 import { checkLeg, checkLegUuid, present } from '../domain/check.ts';
-import type { Command, Commander, Done } from './commander.ts';
+import type { Renamed } from '../domain/refusal.ts';
+import type { Command, Commander, Done, Order } from './commander.ts';
 
 /** What requests that command one leg have in common. */
 interface LegRequest {
@@ -33,103 +34,128 @@ interface LegRequest {
   readonly leg?: LegRef | undefined;
 }
 
+/** What a request asks of its leg's node. */
+type Asked = Pick<Order, 'command' | 'other' | 'ms'>;
+
 /** A leg that is asked for digits is asked this much longer than it may take, milliseconds. */
 const COLLECT_MARGIN_MS = 5_000;
+/** Nobody is asked for digits for longer, milliseconds. */
+const MOST_COLLECT_MS = 3_600_000;
 
-type Simple = Pick<
+type Simple = Omit<
   CallControlServiceServer,
-  | 'answer'
-  | 'run'
-  | 'bridge'
-  | 'transferAttended'
-  | 'hold'
-  | 'play'
-  | 'stopPlay'
-  | 'say'
-  | 'collectDigits'
-  | 'startRecording'
-  | 'pauseRecording'
-  | 'stopRecording'
-  | 'sendDtmf'
-  | 'joinConference'
-  | 'muteInConference'
-  | 'kickFromConference'
-  | 'park'
-  | 'supervise'
-  | 'setVariables'
+  'originate' | 'transferBlind' | 'hangUp' | 'getSession' | 'watchEvents'
 >;
+
+/** What fields of commands are called in the requests. */
+const RENAMED: { readonly [R in keyof Simple]?: Renamed } = {
+  run: { 'run.': '' },
+  bridge: { 'bridge.': '' },
+  transferAttended: { 'bridge.other_leg_uuid': 'consulted_leg_uuid' },
+  play: { 'play.play': 'play' },
+  startRecording: { 'start_recording.': 'recording.' },
+  sendDtmf: { 'send_dtmf.': 'dtmf.' },
+  joinConference: { 'run.program.steps[0].': '' },
+  park: { 'run.program.steps[0].park.': '' },
+  supervise: { 'supervise.': '' },
+  setVariables: { 'set_variables.': '' },
+};
 
 /** Commands that are one command of one leg's node; what their fields may hold is that node's agent's to check. */
 export function commandHandlers(commander: Commander): Simple {
-  const order = <R extends LegRequest>(context: CallContext, request: R, command: Command, ms?: number) =>
+  const order = <R extends LegRequest>(
+    rpc: keyof Simple & string,
+    request: R,
+    context: CallContext,
+    asked: Asked,
+  ) =>
     commander.order(context, {
+      rpc,
       idempotencyKey: request.idempotencyKey,
       leg: checkLeg(request.leg),
       request,
-      command,
-      ...(ms !== undefined && { ms }),
+      renamed: RENAMED[rpc] ?? {},
+      ...asked,
     });
-  const simple = <R extends LegRequest>(commandOf: (request: R) => Command) =>
+  const simple = <R extends LegRequest>(rpc: keyof Simple & string, askedBy: (request: R) => Asked) =>
     unaryHandler(async (request: R, context) =>
-      responseOf(await order(context, request, commandOf(request))),
+      responseOf(await order(rpc, request, context, askedBy(request))),
     );
-  const run = <R extends LegRequest>(stepOf: (request: R) => Step['step']) =>
-    simple<R>((request) => ({
-      $case: 'run',
-      value: { program: { steps: [{ step: stepOf(request) }] }, onlyFirst: false },
-    }));
   return {
-    answer: simple<AnswerRequest>(() => ({ $case: 'answer', value: {} })),
-    run: simple<RunRequest>(({ program }) => ({
-      $case: 'run',
-      value: { program: present('program', program), onlyFirst: false },
-    })),
-    bridge: simple<BridgeRequest>(({ otherLegUuid }) => bridge('other_leg_uuid', otherLegUuid)),
-    transferAttended: simple<TransferAttendedRequest>(({ consultedLegUuid }) =>
+    answer: simple<AnswerRequest>('answer', () => ({ command: { $case: 'answer', value: {} } })),
+    run: simple<RunRequest>('run', ({ program }) => run(...present('program', program).steps)),
+    bridge: simple<BridgeRequest>('bridge', ({ otherLegUuid }) => bridge('other_leg_uuid', otherLegUuid)),
+    transferAttended: simple<TransferAttendedRequest>('transferAttended', ({ consultedLegUuid }) =>
       bridge('consulted_leg_uuid', consultedLegUuid),
     ),
-    hold: simple<HoldRequest>(({ on }) => ({ $case: 'hold', value: { on } })),
-    play: simple<PlayRequest>(({ play, both }) => ({
-      $case: 'play',
-      value: { play: present('play', play), both },
+    hold: simple<HoldRequest>('hold', ({ on }) => ({ command: { $case: 'hold', value: { on } } })),
+    play: simple<PlayRequest>('play', ({ play, both }) => ({
+      command: { $case: 'play', value: { play: present('play', play), both } },
     })),
-    stopPlay: simple<StopPlayRequest>(() => ({ $case: 'stopPlay', value: {} })),
-    say: simple<SayRequest>(({ say }) => ({ $case: 'say', value: present('say', say) })),
+    stopPlay: simple<StopPlayRequest>('stopPlay', () => ({ command: { $case: 'stopPlay', value: {} } })),
+    say: simple<SayRequest>('say', ({ say }) => ({ command: { $case: 'say', value: present('say', say) } })),
     collectDigits: unaryHandler(async (request: CollectDigitsRequest, context) => {
-      const collect = present('collect', request.collect);
-      const between = collect.digitTimeoutMs || collect.timeoutMs;
-      const ms = collect.timeoutMs + collect.maxDigits * between + COLLECT_MARGIN_MS;
-      const done = await order(context, request, { $case: 'collect', value: collect }, ms);
-      return { ...responseOf(done), digits: done.result.digits, terminator: done.result.terminator };
+      const done = await order('collectDigits', request, context, collecting(request));
+      const { digits, terminator } = done.result;
+      return { ...responseOf(done), digits, terminator };
     }),
     startRecording: unaryHandler(async (request: StartRecordingRequest, context) => {
-      const recording = request.recording ?? { stereo: false, limitS: 0 };
-      const done = await order(context, request, { $case: 'startRecording', value: recording });
+      const value = request.recording ?? { stereo: false, limitS: 0 };
+      const done = await order('startRecording', request, context, {
+        command: { $case: 'startRecording', value },
+      });
       return { ...responseOf(done), recording: done.result.recording };
     }),
-    pauseRecording: simple<PauseRecordingRequest>(({ on }) => ({ $case: 'pauseRecording', value: { on } })),
-    stopRecording: simple<StopRecordingRequest>(() => ({ $case: 'stopRecording', value: {} })),
-    sendDtmf: simple<SendDtmfRequest>(({ dtmf }) => ({ $case: 'sendDtmf', value: present('dtmf', dtmf) })),
-    joinConference: run<JoinConferenceRequest>(({ conference }) => ({
-      $case: 'conference',
-      value: present('conference', conference),
+    pauseRecording: simple<PauseRecordingRequest>('pauseRecording', ({ on }) => ({
+      command: { $case: 'pauseRecording', value: { on } },
     })),
-    muteInConference: simple<MuteInConferenceRequest>(({ on }) => ({ $case: 'mute', value: { on } })),
-    kickFromConference: simple<KickFromConferenceRequest>(() => ({ $case: 'kick', value: {} })),
-    park: run<ParkRequest>(({ timeoutS }) => ({ $case: 'park', value: { timeoutS } })),
-    supervise: simple<SuperviseRequest>(({ supervisedLegUuid, mode }) => ({
-      $case: 'supervise',
-      value: { supervisedLegUuid: checkLegUuid('supervised_leg_uuid', supervisedLegUuid), mode },
+    stopRecording: simple<StopRecordingRequest>('stopRecording', () => ({
+      command: { $case: 'stopRecording', value: {} },
     })),
-    setVariables: simple<SetVariablesRequest>(({ variables }) => ({
-      $case: 'setVariables',
-      value: present('variables', variables),
+    sendDtmf: simple<SendDtmfRequest>('sendDtmf', ({ dtmf }) => ({
+      command: { $case: 'sendDtmf', value: present('dtmf', dtmf) },
+    })),
+    joinConference: simple<JoinConferenceRequest>('joinConference', ({ conference }) =>
+      run({ step: { $case: 'conference', value: present('conference', conference) } }),
+    ),
+    muteInConference: simple<MuteInConferenceRequest>('muteInConference', ({ on }) => ({
+      command: { $case: 'mute', value: { on } },
+    })),
+    kickFromConference: simple<KickFromConferenceRequest>('kickFromConference', () => ({
+      command: { $case: 'kick', value: {} },
+    })),
+    park: simple<ParkRequest>('park', ({ timeoutS }) =>
+      run({ step: { $case: 'park', value: { timeoutS } } }),
+    ),
+    supervise: simple<SuperviseRequest>('supervise', ({ supervisedLegUuid, mode }) => ({
+      command: { $case: 'supervise', value: { supervisedLegUuid, mode } },
+      other: other('supervised_leg_uuid', supervisedLegUuid),
+    })),
+    setVariables: simple<SetVariablesRequest>('setVariables', ({ variables }) => ({
+      command: { $case: 'setVariables', value: present('variables', variables) },
     })),
   };
 }
 
-function bridge(field: string, otherLegUuid: string): Command {
-  return { $case: 'bridge', value: { otherLegUuid: checkLegUuid(field, otherLegUuid) } };
+function run(...steps: Step[]): Asked {
+  return { command: { $case: 'run', value: { program: { steps }, onlyFirst: false } } };
+}
+
+function bridge(field: string, otherLegUuid: string): Asked {
+  const command: Command = { $case: 'bridge', value: { otherLegUuid } };
+  return { command, other: other(field, otherLegUuid) };
+}
+
+function other(field: string, legUuid: string) {
+  return { field, legUuid: checkLegUuid(field, legUuid) };
+}
+
+/** It may take as long as the digits may. */
+function collecting(request: CollectDigitsRequest): Asked {
+  const collect = present('collect', request.collect);
+  const { timeoutMs, digitTimeoutMs, maxDigits } = collect;
+  const ms = timeoutMs + maxDigits * (digitTimeoutMs || timeoutMs) + COLLECT_MARGIN_MS;
+  return { command: { $case: 'collect', value: collect }, ms: Math.min(ms, MOST_COLLECT_MS) };
 }
 
 function responseOf({ nodeId, repeated }: Done & { repeated: boolean }): CommandResponse {

@@ -2,14 +2,14 @@ import type { ErrorCode } from '@callmesh/runtime';
 import type { Meter } from '@opentelemetry/api';
 
 export interface CommandMetrics {
-  commanded(kind: string, code: ErrorCode | 'ok', ms: number): void;
+  commanded(rpc: string, code: ErrorCode | 'ok' | 'repeated', ms: number): void;
 }
 
 export interface ApplicationMetrics {
   started(kind: string): void;
 }
 
-/** Commands by kind and code, and applications by kind. */
+/** Commands by name and what came of them, and applications by kind. */
 export function controlMetrics(meter: Meter): CommandMetrics & ApplicationMetrics {
   const duration = meter.createHistogram('callmesh_command_duration', {
     unit: 's',
@@ -19,7 +19,7 @@ export function controlMetrics(meter: Meter): CommandMetrics & ApplicationMetric
     description: 'calls the default application took, by what answers them',
   });
   return {
-    commanded: (kind, code, ms) => duration.record(ms / 1000, { kind, code }),
+    commanded: (rpc, code, ms) => duration.record(ms / 1000, { command: rpc, code }),
     started: (kind) => applications.add(1, { kind }),
   };
 }

@@ -2,18 +2,19 @@ import type { GetSessionRequest, GetSessionResponse, LiveLeg } from '@callmesh/p
 import type { CallContext } from '@callmesh/runtime';
 import type { Places } from '../adapters/places.ts';
 import { checkSessionId } from '../domain/check.ts';
-import type { KnownLeg, LiveLegs } from '../domain/live-legs.ts';
+import type { KnownLeg } from '../domain/live-legs.ts';
 import type { Access } from './access.ts';
 
 /** Where a session lives, and its legs as events told of them. */
-export function getSession(access: Access, places: Places, legs: LiveLegs) {
+export function getSession(access: Access, places: Places) {
   return async (request: GetSessionRequest, context: CallContext): Promise<GetSessionResponse> => {
     const { tenantId, sessionId } = request;
     access.check(context, tenantId, 'command');
-    const session = await places.session(checkSessionId('session_id', sessionId));
+    const session = await places.session(checkSessionId('session_id', sessionId), context.deadline);
     access.checkOwner(context, tenantId, session.tenantId, `session ${sessionId}`, 'command');
     const { nodeId, nodeEpoch } = session;
-    return { nodeId, nodeEpoch, function: session.function, legs: legs.of(sessionId).map(toLiveLeg) };
+    const legs = places.legsOf(sessionId, session).map(toLiveLeg);
+    return { nodeId, nodeEpoch, function: session.function, legs };
   };
 }
 

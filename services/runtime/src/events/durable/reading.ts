@@ -26,6 +26,8 @@ export interface Positioned<T> {
  * `unavailable` when NATS or the stream is lost: read on from the last position.
  */
 export interface Reading<T> extends AsyncIterable<Positioned<T>> {
+  /** The end of the stream when reading began: what follows came later. */
+  readonly end: number;
   /** Up to here everything that was asked for has been given. Errors: unavailable. */
   position(): Promise<number>;
 }
@@ -38,7 +40,7 @@ export async function readFrom<T>(
   signal: AbortSignal,
 ): Promise<Reading<T>> {
   const manager = await whenAway(() => ensureStream(nats, family));
-  const start = await startOf(manager, family, after);
+  const { start, end } = await boundsOf(manager, family, after);
   const consumer = await whenAway(() =>
     nats.js.consumers.get(family.stream, {
       filter_subjects: subjectOf(family, tenantId === '*' ? undefined : tenantId),
@@ -48,6 +50,7 @@ export async function readFrom<T>(
   );
   let last: JsMsg | undefined;
   return {
+    end,
     async *[Symbol.asyncIterator]() {
       for await (const message of messagesOf(nats, consumer, signal)) {
         last = message;
@@ -59,21 +62,20 @@ export async function readFrom<T>(
   };
 }
 
-/** The position before the first event wanted. */
-async function startOf<T>(
+/** The position before the first event wanted, and that of the last there is. */
+async function boundsOf<T>(
   manager: JetStreamManager,
   { stream }: Family<T>,
   after: From['after'],
-): Promise<number> {
+): Promise<{ start: number; end: number }> {
   const { state } = await whenAway(() => manager.streams.info(stream));
-  if (after === 'now') return state.last_seq;
-  if (after === 'start') return Math.max(state.first_seq - 1, 0);
-  if (after >= state.first_seq - 1 && after <= state.last_seq) return after;
-  throw fail(
-    'out_of_range',
-    `after_position: ${after} is not kept; expected ${Math.max(state.first_seq - 1, 0)} to ${state.last_seq}`,
-    { field: 'after_position' },
-  );
+  const [first, end] = [Math.max(state.first_seq - 1, 0), state.last_seq];
+  if (after === 'now') return { start: end, end };
+  if (after === 'start') return { start: first, end };
+  if (after >= first && after <= end) return { start: after, end };
+  throw fail('out_of_range', `after_position: ${after} is not kept; expected ${first} to ${end}`, {
+    field: 'after_position',
+  });
 }
 
 async function* messagesOf(nats: Nats, consumer: Consumer, signal: AbortSignal): AsyncGenerator<JsMsg> {
