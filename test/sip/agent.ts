@@ -42,7 +42,12 @@ export class Agent {
   }
 
   /** One REGISTER, with credentials when there is a challenge to answer. */
-  async attempt(options: RegisterOptions = {}, challenge?: SipMessage, nc = 1): Promise<SipMessage> {
+  async attempt(
+    options: RegisterOptions = {},
+    challenge?: SipMessage,
+    nc = 1,
+    timeoutMs?: number,
+  ): Promise<SipMessage> {
     const dialog = this.registrations;
     dialog.cseq += 1;
     const { expires = 300, aor = this.aor } = options;
@@ -66,7 +71,7 @@ export class Agent {
       .replace(/^To: .*$/m, `To: <${aor}>`)
       .replace(/^Contact: .*\r\n/m, contact === undefined ? '' : `Contact: ${contact}\r\n`);
     this.peer.send(text, this.door);
-    return (await dialog.reply('REGISTER', 200)).message;
+    return (await dialog.reply('REGISTER', 200, timeoutMs)).message;
   }
 
   /** A dialog with whoever has this number or name in the agent's tenant. */

@@ -42,7 +42,7 @@ describe('the configuration of an edge', () => {
       CONNECTION_MESSAGES: '20',
       UNKNOWN_CONNECTION_S: '5',
       REGISTER_RATE: '100',
-      REGISTER_SPREAD_S: '20',
+      REGISTER_WAIT_S: '20',
       AUDIT_RATE: '5',
       MAX_CONNECTIONS: '20000',
       TCP_READ_BYTES: '40000',

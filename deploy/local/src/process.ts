@@ -133,8 +133,21 @@ export class Process {
     }
   }
 
-  #gone(): Promise<void> {
-    return new Promise((resolve) => this.#child!.once('exit', () => resolve()));
+  /** Its forks may outlive it for a moment, and hold its ports. */
+  async #gone(): Promise<void> {
+    const pid = this.pid!;
+    await new Promise<void>((resolve) => this.#child!.once('exit', () => resolve()));
+    await eventually(() => !groupLives(pid), `all of ${this.name} is gone`);
+  }
+}
+
+/** False when no process of the group is left; one that nobody has waited for yet holds nothing any more. */
+function groupLives(pid: number): boolean {
+  try {
+    process.kill(-pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }
 
