@@ -1,6 +1,6 @@
 import { eventually } from '@callmesh/local';
 import type { SessionRecord } from '@callmesh/proto/cdr';
-import { call } from '@callmesh/runtime';
+import { call, publishNode } from '@callmesh/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { at, eventOf, type Story } from '../../services/call-control/test/calls.ts';
 import { postgresBinaries, startPostgres, type TestPostgres } from '../support/postgres.ts';
@@ -137,6 +137,39 @@ describe.skipIf(!postgresBinaries())('records of two replicas on PostgreSQL', ()
       30_000,
     );
     expect(await stage.sessions('again')).toEqual(before);
+  }, 60_000);
+
+  it('end a session whose node is told to be down, and believe the node if it is not', async () => {
+    const common = { tenant: 'down', session: newSession(), node: 'fs-lost', epoch: 'life-1' };
+    const alive: Story = { ...common, leg: 'alive', created: 0, answered: 3_000 };
+    stage.tell(alive, {
+      ...common,
+      leg: 'ended',
+      created: 10,
+      outbound: true,
+      answered: 2_990,
+      ended: 6_000,
+    });
+    const record = async () => (await stage.sessions('down'))[0];
+    await eventually(async () => (await record())?.legs === 1, 'the session is there');
+    expect(await record()).toMatchObject({ endedAt: undefined, talkMs: 0 });
+    const down = { nodeId: 'fs-lost', epoch: 'life-1', event: 'down', reason: 'test', observer: 'state' };
+    publishNode(stage.connection, { ...down, at: new Date() });
+    await eventually(async () => (await record())?.endedAt !== undefined, 'the session has ended');
+    expect(await record()).toMatchObject({ endedAt: at(6_000), legs: 2, endedBy: '' });
+    stage.tell({ ...alive, ended: 60_000, endedBy: 'far' });
+    await eventually(async () => (await record())?.endedBy === 'caller', 'its end is told');
+    expect(await record()).toMatchObject({ endedAt: at(60_000), talkMs: 57_010 });
+  });
+
+  it('are removed when they are older than they are to be kept', async () => {
+    const old = -100 * 24 * 3_600_000;
+    const [leg] = many('aged', 1);
+    stage.tell({ ...leg!, created: old, answered: old + 10, ended: old + 20 }, ...many('aged', 1));
+    await eventually(async () => (await stage.sessions('aged')).length === 2, 'both are there');
+    await stage.replicas[0]!.restart();
+    await eventually(async () => (await stage.sessions('aged')).length === 1, 'the old one is gone', 30_000);
+    expect((await stage.sessions('aged'))[0]!.startedAt).toEqual(at(0));
   }, 60_000);
 
   it('are not held up by events that are none', async () => {

@@ -7,6 +7,8 @@ import type { Recorder } from './recorder.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const ROUND_MS = 60_000;
+/** Pause after a round that could not be done: the database is away, or not there yet. */
+const RETRY_MS = 2_000;
 /** Between two steps of a round, so that events are stored in between, milliseconds. */
 const STEP_MS = 50;
 /** A leg that began longer ago and whose end was not told has lost it: events are kept no longer than that. */
@@ -47,16 +49,21 @@ export function housekeeping(
     await all(() => keeper.trim(new Date(Date.now() - keepDays * DAY_MS)));
   }
 
-  async function quietly(work: Promise<void>): Promise<void> {
-    await work.catch((error) => {
+  /** Whether it was done; failing is no fault of anybody's who waits for it. */
+  async function quietly(work: Promise<void>): Promise<boolean> {
+    try {
+      await work;
+      return true;
+    } catch (error) {
       if (!stop.signal.aborted) app.log.debug({ err: error }, 'housekeeping goes on later');
-    });
+      return false;
+    }
   }
 
   async function run(): Promise<void> {
     while (!stop.signal.aborted) {
-      await quietly(round());
-      await delay(ROUND_MS, undefined, { signal: stop.signal }).catch(() => {});
+      const done = await quietly(round());
+      await delay(done ? ROUND_MS : RETRY_MS, undefined, { signal: stop.signal }).catch(() => {});
     }
   }
 
