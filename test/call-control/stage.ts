@@ -27,7 +27,7 @@ import {
 import { serviceProcess } from '../../deploy/local/src/service.ts';
 import { TOKEN, testApp } from '../support/app.ts';
 
-export const ACME = { name: 'crm-acme', token: 'token-of-the-acme-crm', tenants: ['acme'] };
+const ACME = { name: 'crm-acme', token: 'token-of-the-acme-crm', tenants: ['acme'] };
 export const GLOBEX = { name: 'crm-globex', token: 'token-of-the-globex-crm', tenants: ['globex'] };
 export const NODE = { id: 'fs-media-1', epoch: '11111111-1111-1111-1111-111111111111' };
 

@@ -11,7 +11,7 @@ import { type Columns, printRows } from '../output.ts';
 import { ago, roleWord, word } from '../words.ts';
 
 /** What one examination found; `advice` says what to do about it. */
-export interface Finding {
+interface Finding {
   readonly what: string;
   readonly verdict: 'ok' | 'warning' | 'broken';
   readonly detail: string;
