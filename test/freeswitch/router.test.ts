@@ -192,9 +192,11 @@ describeReal('a real fs-router', () => {
       await call.bye();
     });
 
-    it('answers UPDATE', async () => {
-      const { call } = await connected(routers[0]!);
-      expect((await call.update()).status).toBe(200);
+    it('says that UPDATE is not to be used, and refuses it rather than keeping it to itself', async () => {
+      const { call, outcome } = await connected(routers[0]!);
+      expect(outcome.response.headers.get('allow')).not.toContain('UPDATE');
+      expect((await call.update(sdp('127.0.0.1', 40_108))).status).toBe(405);
+      expect(call.live).toBe(true);
       await call.bye();
     });
   });
