@@ -12,7 +12,7 @@ export interface RoutingMetrics {
 }
 
 /** What policy is asked beside where a session goes. */
-export type Question = 'destination' | 'dialplan' | 'directory' | 'registration';
+type Question = 'destination' | 'dialplan' | 'directory' | 'registration';
 
 /** Policy's metrics. Labels are few and bounded: tenants and nodes are in the log and in Explain. */
 export function routingMetrics(meter: Meter, mesh: Mesh, waiting: () => number): RoutingMetrics {

@@ -20,7 +20,7 @@ export const TOKEN = 'a-token-of-enough-length';
 export const SESSION = '5e55100000000001';
 
 /** What FreeSWITCH was told. */
-export interface Told {
+interface Told {
   readonly status: number;
   /** "application data", in order. */
   readonly actions: string[];

@@ -8,7 +8,7 @@ import { grpcClient } from '@callmesh/runtime';
 import { stringify } from 'yaml';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-export const TOKEN = 'a-token-of-enough-length';
+const TOKEN = 'a-token-of-enough-length';
 /** Nothing listens there: that service is away. */
 const NOWHERE = '127.0.0.1:9';
 

@@ -7,7 +7,7 @@ import type { Snapshot } from '../snapshot.ts';
 import type { Meaning } from './meaning.ts';
 import type { Hop, Ways } from './ways.ts';
 
-export interface Leg {
+interface Leg {
   readonly hops: readonly Hop[];
   readonly agentId: string;
   readonly trunkId: string;
