@@ -524,6 +524,222 @@ export function commandedRules(title: string): void {
       });
     });
 
+    describe('of programs', () => {
+      it('run: step after step, without anybody; then the leg ends', async () => {
+        await phones();
+        const a = await node.caller(alice);
+        await node.run(
+          a,
+          ...[{ $case: 'ring', value: {} } as const, { $case: 'wait', value: { ms: 200 } } as const],
+          { $case: 'answer', value: {} },
+          { $case: 'startRecording', value: { stereo: false, limitS: 0 } },
+          { $case: 'play', value: { source: TONE, loops: 1 } },
+          { $case: 'say', value: { text: 'Good bye', voice: '' } },
+        );
+        await eventually(() => a.call.statuses.includes(180), 'it rings');
+        await hears(a.call, TONE_HZ);
+        await eventually(() => a.call.ear.hears(TONE_HZ) < 0.1 && a.call.ear.loudness > 300, 'it speaks');
+        expect(await ended(a.call)).toMatchObject({ by: 'remote' });
+        const { recording } = await node.told({ event: 'recorded', legUuid: a.leg });
+        expect(loudPieces(readFileSync(join(node.recordings, recording)))).toContain('loud');
+      });
+
+      it('echo: the caller hears itself', async () => {
+        await phones();
+        const a = await node.caller(alice);
+        await node.run(a, { $case: 'answer', value: {} }, { $case: 'echo', value: {} });
+        await hears(a.call, ALICE);
+      });
+
+      it('park: waits for commands, and not longer than it is told to', async () => {
+        await phones();
+        const a = await node.caller(alice);
+        await node.run(a, { $case: 'answer', value: {} }, { $case: 'park', value: { timeoutS: 1 } });
+        await eventually(() => a.call.status === 200, 'answered');
+        expect(await ended(a.call)).toMatchObject({ by: 'remote' });
+      });
+
+      it('stop play: the step that plays is over, repeats and all, and the next follows', async () => {
+        await phones();
+        const a = await node.caller(alice);
+        await node.run(
+          a,
+          { $case: 'answer', value: {} },
+          { $case: 'play', value: { source: TONE, loops: -1 } },
+          { $case: 'echo', value: {} },
+        );
+        await hears(a.call, TONE_HZ);
+        await node.ok(a, { $case: 'stopPlay', value: {} });
+        await hears(a.call, ALICE);
+      });
+
+      it('gives FreeSWITCH any text as it is', async () => {
+        await phones();
+        const a = await node.answered(alice);
+        const texts = [
+          ...[
+            "'",
+            "''",
+            "it's",
+            "'a' 'b'",
+            'a,b',
+            ', ,',
+            'a^b^^c',
+            '^^;x',
+            'a|b',
+            '| |',
+            'a;b;',
+            'a=b=c',
+            '==',
+          ],
+          ...[
+            '[a]',
+            '{a}',
+            '}{',
+            '(a',
+            '$',
+            '$$',
+            '$5',
+            'a$',
+            '%20',
+            'm:^:x',
+            '::',
+            ' a ',
+            '  ',
+            'ü😀',
+            '"q"',
+            '!',
+            '@@',
+            '#',
+          ],
+        ];
+        const variables = Object.fromEntries(texts.map((text, at) => [`mine${at}`, text]));
+        const seen = async () => {
+          const dump = JSON.parse(await node.api(`uuid_dump ${a.leg} json`));
+          return Object.fromEntries(Object.keys(variables).map((name) => [name, dump[`variable_${name}`]]));
+        };
+        await node.ok(a, { $case: 'setVariables', value: { variables } });
+        expect(await seen()).toEqual(variables);
+        const turned = Object.fromEntries(texts.map((text, at) => [`mine${at}`, `${text}!${text}`]));
+        await node.run(
+          a,
+          { $case: 'setVariables', value: { variables: turned } },
+          { $case: 'park', value: { timeoutS: 0 } },
+        );
+        await eventually(async () => (await seen()).mine0 === turned.mine0, 'the program ran');
+        expect(await seen()).toEqual(turned);
+      });
+    });
+
+    describe('while things die', () => {
+      const inOrder = (leg: string) => {
+        const story = node.story(leg);
+        const names = story.map(({ event }) => event);
+        expect(new Set(story.map(({ event, sequence }) => `${event} ${sequence}`)).size).toBe(story.length);
+        for (const once of ['created', 'answered', 'hangup'])
+          expect(names.filter((name) => name === once).length).toBeLessThanOrEqual(1);
+        // FreeSWITCH calls it early media when it answers.
+        return names.filter((name) => name !== 'ringing');
+      };
+
+      it('the agent: the call goes on, control returns, nothing is done twice, and every end is told', async () => {
+        const { a, b } = await connected();
+        const c = await node.answered(carol);
+        const once = { commandId: randomUUID() };
+        const digits = { $case: 'sendDtmf', value: { digits: '7', durationMs: 0 } } as const;
+        await node.ok(a, digits, once);
+        await eventually(() => a.call.ear.digits === '7', 'the digit came');
+        await node.agent.kill();
+        expect(await node.command(a, digits).catch((error) => error)).toMatchObject({ code: 'unavailable' });
+        c.call.hangUp();
+        await hears(a.call, BOB);
+        await node.agent.start();
+        await node.up();
+        expect(await node.ok(a, digits, once)).toMatchObject({ repeated: true });
+        const first = { program: program({ $case: 'echo', value: {} }), onlyFirst: true };
+        await node.ok(a, { $case: 'run', value: first });
+        expect(await node.told({ event: 'hangup', legUuid: c.leg })).toMatchObject({ reconciled: true });
+        await node.ok(a, { $case: 'hold', value: { on: true } });
+        await music(a.call);
+        await node.ok(a, { $case: 'hold', value: { on: false } });
+        await hears(a.call, BOB);
+        await hears(b, ALICE);
+        expect(a.call.ear.digits).toBe('7');
+        b.hangUp();
+        await node.told({ event: 'hangup', legUuid: a.leg });
+        expect(inOrder(a.leg)).toEqual([
+          ...['created', 'answered', 'bridged', 'held', 'unheld', 'unbridged', 'hangup'],
+        ]);
+        expect(inOrder(c.leg)).toEqual(['created', 'answered', 'hangup']);
+      });
+
+      it('NATS: the call goes on, a command fails at once, control returns, and no event is lost or told twice', async () => {
+        const { a, b } = await connected();
+        await node.stage.natsServer.process.kill();
+        await eventually(() => !node.stage.nats.connected, 'NATS is away');
+        expect(await node.command(a, { $case: 'answer', value: {} }).catch((error) => error)).toMatchObject({
+          code: 'unavailable',
+        });
+        a.call.press('5');
+        await eventually(() => b.ear.digits === '5', 'the digit passed');
+        await hears(a.call, BOB);
+        await node.stage.natsServer.process.start();
+        await eventually(() => node.stage.nats.connected, 'NATS is back', 15_000);
+        await node.told({ event: 'dtmf', legUuid: a.leg, digit: '5' });
+        await node.commandable(a);
+        await node.ok(a, { $case: 'hangUp', value: { cause: '' } });
+        await node.told({ event: 'hangup', legUuid: a.leg });
+        expect(inOrder(a.leg)).toEqual([
+          ...['created', 'answered', 'bridged', 'dtmf', 'unbridged', 'hangup'],
+        ]);
+      });
+
+      it('FreeSWITCH, frozen: a command fails within its deadline, and is not done when it goes on', async () => {
+        const { a, b } = await connected();
+        node.server.freeze();
+        try {
+          const begun = Date.now();
+          const expiresAt = new Date(begun + 800);
+          expect(
+            await node.command(a, { $case: 'hangUp', value: { cause: '' } }, { expiresAt }),
+          ).toMatchObject({
+            errorCode: 'unavailable',
+          });
+          expect(Date.now() - begun).toBeLessThan(1_500);
+        } finally {
+          node.server.thaw();
+        }
+        await hears(a.call, BOB);
+        await node.ok(a, { $case: 'sendDtmf', value: { digits: '9', durationMs: 0 } });
+        await eventually(() => a.call.ear.digits === '9', 'it is commanded again');
+        expect(a.call.end).toBeUndefined();
+        expect(b.end).toBeUndefined();
+      });
+
+      it('FreeSWITCH, killed: its next life refuses commands for the last, whose ends are told', async () => {
+        await phones();
+        const a = await node.answered(alice);
+        const { epoch } = await node.stage.registered('media', 'fs-media-1');
+        await node.server.kill();
+        await node.server.start();
+        await eventually(
+          async () => {
+            const record = await node.stage.record('media', 'fs-media-1');
+            return record !== undefined && record.epoch !== epoch;
+          },
+          'it lives again',
+          20_000,
+        );
+        expect(await node.told({ event: 'hangup', legUuid: a.leg })).toMatchObject({
+          ...{ nodeEpoch: epoch, reconciled: true },
+          summary: expect.objectContaining({ answeredAt: expect.any(Date) }),
+        });
+        expect(
+          await node.command(a, { $case: 'hangUp', value: { cause: '' } }, { nodeEpoch: epoch }),
+        ).toMatchObject({ errorCode: 'precondition_failed', errorField: 'node_epoch' });
+      });
+    });
+
     describe('of originating', () => {
       it('replies when the leg is there, before it is answered; then it does its program', async () => {
         await phones();

@@ -134,6 +134,22 @@ export class CommandedNode {
     return this.ok(caller, { $case: 'run', value: { program: program(...steps), onlyFirst: false } });
   }
 
+  /** The agent is there again and knows the node's legs. */
+  async up(): Promise<void> {
+    await this.stage.registered('media', ID);
+    await this.stage.up(ID);
+  }
+
+  /** A command that changes nothing comes through again. */
+  async commandable(caller: Target): Promise<void> {
+    const nothing = { $case: 'setVariables', value: { variables: {} } } as const;
+    await eventually(
+      async () => (await this.command(caller, nothing).catch(() => undefined))?.errorCode === '',
+      'commands come through',
+      15_000,
+    );
+  }
+
   /** The first call event of which all this is true. */
   told(wanted: Partial<CallEvent>): Promise<CallEvent> {
     const entries = Object.entries(wanted) as [keyof CallEvent, unknown][];

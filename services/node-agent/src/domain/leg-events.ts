@@ -23,40 +23,42 @@ type Change = (leg: Leg, fields: Fields, find: Find, now: number) => LegEvent[];
 /** What an event of FreeSWITCH changes on a leg, and what of it is to be told. */
 export function changes(leg: Leg, fields: Fields, find: Find, now: number): LegEvent[] {
   const name = fields.name === 'CUSTOM' ? (fields.get('Event-Subclass') ?? '') : fields.name;
-  return CHANGES[name]?.(leg, fields, find, now) ?? [];
+  return CHANGES.get(name)?.(leg, fields, find, now) ?? [];
 }
 
-const CHANGES: Readonly<Record<string, Change>> = {
-  CHANNEL_PROGRESS: rings,
-  CHANNEL_PROGRESS_MEDIA: rings,
-  CHANNEL_ANSWER: (leg, fields, _, now) => {
-    if (leg.answeredAt > 0) return [];
-    leg.answeredAt = timeOf(fields, now);
-    return [{ event: 'answered', leg }];
-  },
-  CHANNEL_BRIDGE: (_, fields, find, now) =>
-    eachEnd(fields, find, (leg, other) => bridge(leg, other, fields, now)),
-  CHANNEL_UNBRIDGE: (_, fields, find) => eachEnd(fields, find, unbridge),
-  CHANNEL_HOLD: (leg) => (leg.held === '' ? hold(leg, 'far') : []),
-  CHANNEL_UNHOLD: (leg) => (leg.held === 'far' ? hold(leg, '') : []),
-  DTMF: (leg, fields) => digit(leg, fields),
-  RECORD_START: (leg, fields) => {
-    const path = fields.get('Record-File-Path') ?? '';
-    leg.recordings = [...leg.recordings.filter((one) => one !== path), path];
-    return [{ event: 'recording', leg, detail: { recording: path } }];
-  },
-  RECORD_STOP: (leg, fields) => {
-    const path = fields.get('Record-File-Path') ?? '';
-    leg.recordings = leg.recordings.filter((one) => one !== path);
-    const recordingMs = Number(fields.variable('record_ms') ?? 0);
-    return [{ event: 'recorded', leg, detail: { recording: path, recordingMs } }];
-  },
-  'conference::maintenance': (leg, fields) => {
-    const room = roomOf(fields.get('Conference-Name') ?? '');
-    if (fields.get('Action') === 'add-member') return join(leg, room, fields.get('Member-ID') ?? '');
-    return fields.get('Action') === 'del-member' ? leave(leg, room) : [];
-  },
-};
+const CHANGES: ReadonlyMap<string, Change> = new Map(
+  Object.entries<Change>({
+    CHANNEL_PROGRESS: rings,
+    CHANNEL_PROGRESS_MEDIA: rings,
+    CHANNEL_ANSWER: (leg, fields, _, now) => {
+      if (leg.answeredAt > 0) return [];
+      leg.answeredAt = timeOf(fields, now);
+      return [{ event: 'answered', leg }];
+    },
+    CHANNEL_BRIDGE: (_, fields, find, now) =>
+      eachEnd(fields, find, (leg, other) => bridge(leg, other, fields, now)),
+    CHANNEL_UNBRIDGE: (_, fields, find) => eachEnd(fields, find, unbridge),
+    CHANNEL_HOLD: (leg) => (leg.held === '' ? hold(leg, 'far') : []),
+    CHANNEL_UNHOLD: (leg) => (leg.held === 'far' ? hold(leg, '') : []),
+    DTMF: (leg, fields) => digit(leg, fields),
+    RECORD_START: (leg, fields) => {
+      const path = fields.get('Record-File-Path') ?? '';
+      leg.recordings = [...leg.recordings.filter((one) => one !== path), path];
+      return [{ event: 'recording', leg, detail: { recording: path } }];
+    },
+    RECORD_STOP: (leg, fields) => {
+      const path = fields.get('Record-File-Path') ?? '';
+      leg.recordings = leg.recordings.filter((one) => one !== path);
+      const recordingMs = Math.max(0, fields.number('variable_record_ms') ?? 0);
+      return [{ event: 'recorded', leg, detail: { recording: path, recordingMs } }];
+    },
+    'conference::maintenance': (leg, fields) => {
+      const room = roomOf(fields.get('Conference-Name') ?? '');
+      if (fields.get('Action') === 'add-member') return join(leg, room, fields.get('Member-ID') ?? '');
+      return fields.get('Action') === 'del-member' ? leave(leg, room) : [];
+    },
+  }),
+);
 
 /** Puts on hold or takes back; told once each way. */
 export function hold(leg: Leg, held: Leg['held']): LegEvent[] {
@@ -115,7 +117,11 @@ function unbridge(leg: Leg, otherLegUuid: string): LegEvent[] {
 }
 
 /** Where a digit came from; what an application put in did not come from the far end. */
-const SOURCES: Readonly<Record<string, string>> = { RTP: 'rtp', ENDPOINT: 'info', INBAND_AUDIO: 'inband' };
+const SOURCES: ReadonlyMap<string, string> = new Map([
+  ['RTP', 'rtp'],
+  ['ENDPOINT', 'info'],
+  ['INBAND_AUDIO', 'inband'],
+]);
 
 function digit(leg: Leg, fields: Fields): LegEvent[] {
   const source = fields.get('DTMF-Source') ?? '';
@@ -124,7 +130,7 @@ function digit(leg: Leg, fields: Fields): LegEvent[] {
     digit: fields.get('DTMF-Digit') ?? '',
     // FreeSWITCH counts samples, 8 a millisecond.
     digitMs: Math.round((fields.number('DTMF-Duration') ?? 0) / 8),
-    digitSource: SOURCES[source] ?? 'unknown',
+    digitSource: SOURCES.get(source) ?? 'unknown',
   };
   return [{ event: 'dtmf', leg, detail }];
 }

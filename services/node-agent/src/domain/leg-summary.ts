@@ -12,13 +12,13 @@ export function summaryOf(leg: Leg, fields: Fields, now: number): LegSummary {
   const ended = endOf(fields);
   return LegSummary.fromPartial({
     createdAt: date(leg.createdAt),
-    progressAt: date(leg.progressAt || progressOf(fields, answeredAt)),
+    progressAt: date(progressOf(leg, fields, answeredAt)),
     answeredAt: date(answeredAt),
     bridgedAt: date(leg.bridgedAt || milliseconds(fields, 'Caller-Channel-Bridged-Time')),
     endedAt: date(milliseconds(fields, 'Caller-Channel-Hangup-Time') || now),
     endedBy: ended,
     sipStatus: statusOf(fields, answeredAt > 0),
-    q850Cause: Number(fields.variable('hangup_cause_q850') ?? 0),
+    q850Cause: fields.number('variable_hangup_cause_q850') ?? 0,
     readCodec: fields.get('Channel-Read-Codec-Name') ?? '',
     writeCodec: fields.get('Channel-Write-Codec-Name') ?? '',
     quality: qualityOf(fields),
@@ -37,11 +37,13 @@ function date(at: number): Date | undefined {
 }
 
 /** FreeSWITCH sets the time of early media at the answer when there was none before. */
-function progressOf(fields: Fields, answeredAt: number): number {
-  const times = ['Caller-Channel-Progress-Time', 'Caller-Channel-Progress-Media-Time']
-    .map((name) => milliseconds(fields, name))
-    .filter((at) => at > 0 && (answeredAt === 0 || at < answeredAt));
-  return times.length > 0 ? Math.min(...times) : 0;
+function progressOf(leg: Leg, fields: Fields, answeredAt: number): number {
+  const times = ['Caller-Channel-Progress-Time', 'Caller-Channel-Progress-Media-Time'].map((name) =>
+    milliseconds(fields, name),
+  );
+  const known = times.some((at) => at > 0) ? times : [leg.progressAt];
+  const before = known.filter((at) => at > 0 && (answeredAt === 0 || at < answeredAt));
+  return before.length > 0 ? Math.min(...before) : 0;
 }
 
 function endOf(fields: Fields): 'far' | 'near' | '' {
@@ -51,15 +53,14 @@ function endOf(fields: Fields): 'far' | 'near' | '' {
 }
 
 function statusOf(fields: Fields, answered: boolean): number {
-  const [status] = ['sip_term_status', 'sip_invite_failure_status'].map((name) =>
-    Number(fields.variable(name)),
-  );
-  return status || (answered ? 200 : 0);
+  const said =
+    fields.number('variable_sip_term_status') ?? fields.number('variable_sip_invite_failure_status');
+  return said ?? (answered ? 200 : 0);
 }
 
 /** A leg that received no packet at all would still be called perfect. */
 function qualityOf(fields: Fields): MediaQuality | undefined {
-  const number = (name: string) => Number(fields.variable(`rtp_audio_${name}`) ?? 0);
+  const number = (name: string) => Math.max(0, fields.number(`variable_rtp_audio_${name}`) ?? 0);
   const packets = number('in_media_packet_count');
   if (!(packets > 0)) return undefined;
   return {

@@ -1,20 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Fields } from './fields.ts';
+import { fields } from '../../test/support/fields.ts';
 import { LegTable } from './leg-table.ts';
 import { DriftWatch, differences, listedChannels } from './reconcile.ts';
 
 const SESSION = '0123456789abcdef';
-
-export function fields(name: string, headers: Record<string, string | number> = {}): Fields {
-  const get = (key: string) => headers[key]?.toString();
-  return {
-    name,
-    get,
-    variable: (key) => get(`variable_${key}`),
-    number: (key) => (get(key) === undefined ? undefined : Number(get(key))),
-  };
-}
 
 const leg = (uuid: string, extra: Record<string, string> = {}) => ({ 'Unique-ID': uuid, ...extra });
 const ours = {

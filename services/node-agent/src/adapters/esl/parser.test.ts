@@ -85,6 +85,67 @@ describe('the event socket parser', () => {
     },
   );
 
+  it('takes no length but a decimal one within its limit', () => {
+    const length = fc.oneof(
+      fc.string({ maxLength: 12 }).filter((text) => !/[\n]/.test(text)),
+      fc.integer().map(String),
+      fc.bigInt().map(String),
+      fc.double().map(String),
+      fc.constantFrom('0', '00', '+1', '1 ', ' 1', '１', '1_0', 'NaN', 'Infinity', '0b1', '1;2'),
+    );
+    fc.assert(
+      fc.property(length, (text) => {
+        const parser = new EslParser();
+        const announce = () => parser.push(Buffer.from(`Content-Length: ${text}\n\n`));
+        const trimmed = text.trim();
+        if (/^\d{1,10}$/.test(trimmed) && Number(trimmed) <= MAX_BODY) expect(announce).not.toThrow();
+        else expect(announce).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
+      }),
+    );
+  });
+
+  it('has read whole messages right before whatever damage comes after them', () => {
+    fc.assert(
+      fc.property(
+        fc.array(sentMessage, { minLength: 1, maxLength: 6 }),
+        fc.uint8Array({ minLength: 1, maxLength: 60 }),
+        fc.array(fc.nat(), { maxLength: 20 }),
+        (sent, damage, cuts) => {
+          const parser = new EslParser();
+          const read: string[] = [];
+          try {
+            for (const chunk of split(Buffer.concat([...sent.map(wire), damage]), cuts))
+              for (const message of parser.push(chunk)) read.push(message.body.toString());
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'invalid_argument' });
+          }
+          // A chunk that is damaged further on is lost as a whole: the stream is over by then.
+          const bodies = sent.map(({ body }) => body);
+          expect(read.slice(0, bodies.length)).toEqual(bodies.slice(0, Math.min(read.length, bodies.length)));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('holds no more than one message and one chunk, however many come', () => {
+    const body = 'x'.repeat(5_000);
+    const one = wire({ headers: { 'Content-Type': 'text/event-plain' }, body });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20_000 }), fc.integer({ min: 1, max: 200 }), (size, count) => {
+        const parser = new EslParser();
+        const flood = Buffer.concat(Array.from({ length: count }, () => one));
+        let read = 0;
+        for (let at = 0; at < flood.length; at += size) {
+          read += parser.push(flood.subarray(at, at + size)).length;
+          expect(parser.buffered).toBeLessThan(one.length);
+        }
+        expect(read).toBe(count);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   it('refuses a header block without an end', () => {
     const parser = new EslParser();
     expect(() => {

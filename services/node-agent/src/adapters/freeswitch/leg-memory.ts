@@ -9,6 +9,8 @@ export interface RememberedLegs {
   readonly legs: readonly Leg[];
 }
 
+/** Grows when a leg is written otherwise: what another release wrote is not read. */
+const FORMAT = 1;
 /** Pause before a change is written, milliseconds; and more for each leg, since all are written each time. */
 const PAUSE_MS = 100;
 const PER_LEG_MS = 0.5;
@@ -33,8 +35,8 @@ export class LegMemory {
   /** What an earlier agent left; undefined when there is nothing to be read. */
   load(): RememberedLegs | undefined {
     try {
-      const value = JSON.parse(readFileSync(this.#path, 'utf8')) as RememberedLegs;
-      return typeof value?.epoch === 'string' && Array.isArray(value.legs) ? value : undefined;
+      const value = JSON.parse(readFileSync(this.#path, 'utf8')) as RememberedLegs & { format: number };
+      return value?.format === FORMAT ? value : undefined;
     } catch {
       return undefined;
     }
@@ -61,7 +63,7 @@ export class LegMemory {
     this.#changed = false;
     const draft = `${this.#path}.${process.pid}.new`;
     try {
-      await writeFile(draft, JSON.stringify(now), { mode: 0o600 });
+      await writeFile(draft, JSON.stringify({ format: FORMAT, ...now }), { mode: 0o600 });
       await rename(draft, this.#path);
     } catch (error) {
       this.#onError(error as Error);
