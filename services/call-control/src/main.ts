@@ -17,8 +17,6 @@ import {
   type ServiceBinding,
   sendCommand,
   serviceRegistration,
-  streamHandler,
-  unaryHandler,
 } from '@callmesh/runtime';
 import { openDatabase } from '@callmesh/runtime/sql';
 import { addRecords } from './adapters/cdr/records.ts';
@@ -34,13 +32,8 @@ import { defaultApplication } from './handlers/application.ts';
 import { auditService } from './handlers/audit.ts';
 import { cdrService } from './handlers/cdr.ts';
 import { Commander } from './handlers/commander.ts';
-import { commandHandlers } from './handlers/commands.ts';
-import { watchEvents } from './handlers/events.ts';
-import { hangUp } from './handlers/hang-up.ts';
+import { controlService } from './handlers/control.ts';
 import { controlMetrics } from './handlers/metrics.ts';
-import { originate } from './handlers/originate.ts';
-import { getSession } from './handlers/sessions.ts';
-import { transferBlind } from './handlers/transfer.ts';
 
 await runService('call-control', configSchema, async (app, config) => {
   const etcd = app.add(new Etcd(app, config.etcd));
@@ -61,14 +54,7 @@ await runService('call-control', configSchema, async (app, config) => {
   const logger = app.log;
   const send = (nodeId: string, command: NodeCommand) => sendCommand(nats, nodeId, command);
   const commander = new Commander({ access, log: new CommandLog(nats), places, send, metrics, logger });
-  const control = {
-    ...commandHandlers(commander),
-    originate: unaryHandler(originate({ commander, access, places, decisions, newUuid: randomUUID })),
-    transferBlind: unaryHandler(transferBlind({ commander, places, decisions })),
-    hangUp: unaryHandler(hangUp(commander, places)),
-    getSession: unaryHandler(getSession(access, places)),
-    watchEvents: streamHandler(watchEvents({ nats, access, places })),
-  };
+  const control = controlService({ commander, access, places, decisions, nats, newUuid: randomUUID });
   const served: ServiceBinding[] = [[CallControlServiceService, control]];
 
   // What is recorded of calls, and of what was refused.

@@ -2,6 +2,7 @@ import type {
   AnswerRequest,
   BridgeRequest,
   CallControlServiceServer,
+  CallControlServiceService,
   CollectDigitsRequest,
   CommandResponse,
   HoldRequest,
@@ -42,13 +43,14 @@ const COLLECT_MARGIN_MS = 5_000;
 /** Nobody is asked for digits for longer, milliseconds. */
 const MOST_COLLECT_MS = 3_600_000;
 
-type Simple = Omit<
-  CallControlServiceServer,
+type SimpleRpc = Exclude<
+  keyof typeof CallControlServiceService,
   'originate' | 'transferBlind' | 'hangUp' | 'getSession' | 'watchEvents'
 >;
+type Simple = Pick<CallControlServiceServer, SimpleRpc>;
 
 /** What fields of commands are called in the requests. */
-const RENAMED: { readonly [R in keyof Simple]?: Renamed } = {
+const RENAMED: { readonly [R in SimpleRpc]?: Renamed } = {
   run: { 'run.': '' },
   bridge: { 'bridge.': '' },
   transferAttended: { 'bridge.other_leg_uuid': 'consulted_leg_uuid' },
@@ -58,17 +60,12 @@ const RENAMED: { readonly [R in keyof Simple]?: Renamed } = {
   joinConference: { 'run.program.steps[0].': '' },
   park: { 'run.program.steps[0].park.': '' },
   supervise: { 'supervise.': '' },
-  setVariables: { 'set_variables.': '' },
+  setVariables: { 'set_variables.': 'variables.' },
 };
 
 /** Commands that are one command of one leg's node; what their fields may hold is that node's agent's to check. */
 export function commandHandlers(commander: Commander): Simple {
-  const order = <R extends LegRequest>(
-    rpc: keyof Simple & string,
-    request: R,
-    context: CallContext,
-    asked: Asked,
-  ) =>
+  const order = <R extends LegRequest>(rpc: SimpleRpc, request: R, context: CallContext, asked: Asked) =>
     commander.order(context, {
       rpc,
       idempotencyKey: request.idempotencyKey,
@@ -77,7 +74,7 @@ export function commandHandlers(commander: Commander): Simple {
       renamed: RENAMED[rpc] ?? {},
       ...asked,
     });
-  const simple = <R extends LegRequest>(rpc: keyof Simple & string, askedBy: (request: R) => Asked) =>
+  const simple = <R extends LegRequest>(rpc: SimpleRpc, askedBy: (request: R) => Asked) =>
     unaryHandler(async (request: R, context) =>
       responseOf(await order(rpc, request, context, askedBy(request))),
     );
