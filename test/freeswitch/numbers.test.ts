@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { eventually, freeswitchApi } from '@callmesh/local';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { mediaNodes, tenants, World } from '../mesh/world.ts';
@@ -70,7 +71,12 @@ describeReal('number plans on the wire, at a real fs-tandem', () => {
       contact_uri: `sip:${carriers[name].address}`,
       ...CARRIERS[name].trunk,
     }));
-    const tenant = { ...base, tenant: { blocked_destinations: ['+4919'] }, more: { trunks } };
+    const roaming = {
+      ...{ id: 'roaming', kind: 'carrier', auth: 'digest', username: 'acme', realm: 'callmesh' },
+      ha1_md5: createHash('md5').update('acme:callmesh:right').digest('hex'),
+    };
+    const more = { trunks: [...trunks, roaming] };
+    const tenant = { ...base, tenant: { blocked_destinations: ['+4919'] }, more };
     const tandem = { id: TANDEM, role: 'tandem', group: 'tandems', server: 'freeswitch', max: 50 } as const;
     world = await World.start([tenant], {
       nodes: [...mediaNodes('red', 1), tandem],
@@ -264,6 +270,24 @@ describeReal('number plans on the wire, at a real fs-tandem', () => {
       expect(leg!.headers).not.toHaveProperty('sip_h_X-Callmesh-Agent');
       expect((await call.outcome).status).toBe(200);
       await call.bye();
+    });
+
+    it('may come from anywhere with the right password, and with no other', async () => {
+      const stranger = await Uac.open({ host: '127.0.41.9', user: 'stranger' });
+      const login = (password?: string) =>
+        stranger.call({
+          proxy: carrierSide,
+          to: `sip:${base.number}@${carrierSide}`,
+          ...(password && { credentials: { username: 'acme', password } }),
+        });
+      expect((await login().outcome).status).toBe(407);
+      expect((await login('wrong').outcome).status).toBe(403);
+      const call = login('right');
+      expect((await call.outcome).status).toBe(200);
+      const [leg] = await world.mesh.channels('fs-red-1');
+      expect(leg!.headers).toMatchObject({ 'sip_h_X-Callmesh-Trunk': 'roaming' });
+      await call.bye();
+      stranger.close();
     });
 
     it.each([
