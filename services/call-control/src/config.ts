@@ -44,5 +44,3 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
 });
-
-export type CallControlConfig = z.infer<typeof configSchema>;

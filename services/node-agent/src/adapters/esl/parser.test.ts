@@ -132,15 +132,16 @@ describe('the event socket parser', () => {
     const body = 'x'.repeat(5_000);
     const one = wire({ headers: { 'Content-Type': 'text/event-plain' }, body });
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 20_000 }), fc.integer({ min: 1, max: 200 }), (size, count) => {
+      fc.property(fc.integer({ min: 1, max: 20_000 }), fc.integer({ min: 1, max: 50 }), (size, count) => {
         const parser = new EslParser();
         const flood = Buffer.concat(Array.from({ length: count }, () => one));
-        let read = 0;
+        let [read, most] = [0, 0];
         for (let at = 0; at < flood.length; at += size) {
           read += parser.push(flood.subarray(at, at + size)).length;
-          expect(parser.buffered).toBeLessThan(one.length);
+          most = Math.max(most, parser.buffered);
         }
         expect(read).toBe(count);
+        expect(most).toBeLessThan(one.length);
       }),
       { numRuns: 40 },
     );
