@@ -1,3 +1,4 @@
+import { freePort } from '@callmesh/local';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Agent, alice, bob } from './agent.ts';
 import { type AgentsStage, acceptAgent, agentPolicy, agentsStage } from './agents-stage.ts';
@@ -6,7 +7,7 @@ import { refusal } from './fake-policy.ts';
 import { all, header, replyTo, type SipMessage, tagOf, uriOf } from './message.ts';
 import { nodeTag } from './node.ts';
 import type { Binding, Router } from './router.ts';
-import type { WebPeer } from './web-peer.ts';
+import { WebPeer } from './web-peer.ts';
 
 const tenant = (id: string): readonly [string, string] => ['X-Callmesh-Tenant', id];
 
@@ -334,6 +335,30 @@ describe('a call to a phone behind NAT', () => {
   });
 });
 
+describe('an agent at an IPv6 address', () => {
+  let port = 0;
+  const s = agentsStage(async () => {
+    port = await freePort();
+    return { SIP_LISTEN_4: `tcp:[::1]:${port}` };
+  });
+
+  it('registers, is called and is called within the call by nodes that speak IPv4', async () => {
+    const router = await s.router();
+    s.policy.script = agentPolicy([alice], [router]);
+    const peer = await WebPeer.open(`ws://[::1]:${port}`, { localAddress: '::1' });
+    const agent = answering(new Agent(peer, s.door, alice));
+    expect((await agent.register()).status).toBe(200);
+    expect(s.policy.questions[0]?.body.source_address).toBe('::1');
+    const call = await rung(s, router, router.bindings[0]!);
+    call.cseq += 1;
+    call.send('BYE');
+    expect((await call.reply('BYE')).message.status).toBe(200);
+    await peer.takeRequest('BYE');
+    peer.drop();
+    await expect.poll(() => router.bindings).toEqual([]);
+  });
+});
+
 describe('an agent that lost its network during a call', () => {
   const s = agentsStage();
   let router: Router;
@@ -353,8 +378,7 @@ describe('an agent that lost its network during a call', () => {
 
   /** The same browser with a new socket. */
   async function back(): Promise<Agent> {
-    const again = answering(await s.webAgent(alice));
-    (again.peer as WebPeer).contact = agent.peer.contact;
+    const again = answering(await s.back(agent));
     expect((await again.register()).status).toBe(200);
     return again;
   }

@@ -30,6 +30,14 @@ export class Agent {
     this.registrations = this.#dialog(`sip:${account.realm}`);
   }
 
+  /** The same device at another connection: its registrations go on as one dialog. */
+  at(peer: Peer): Agent {
+    const agent = new Agent(peer, this.door, this.account);
+    const { callId, localTag, cseq } = this.registrations;
+    Object.assign(agent.registrations, { callId, localTag, cseq });
+    return agent;
+  }
+
   get aor(): string {
     return `sip:${this.account.user}@${this.account.realm}`;
   }

@@ -21,6 +21,8 @@ export interface AgentsStage {
   browser(options?: WebOptions): Promise<WebPeer>;
   /** An agent in a browser. */
   webAgent(account: Account, options?: WebOptions): Promise<Agent>;
+  /** The page of an agent with a new socket: contact and Call-ID stay. */
+  back(agent: Agent): Promise<Agent>;
   /** An agent with a phone that speaks UDP. */
   udpAgent(account: Account, address?: string): Promise<Agent & { readonly peer: SipPeer }>;
 }
@@ -41,6 +43,11 @@ export function agentsStage(knobs: () => Knobs | Promise<Knobs> = () => ({})): A
   };
   it.browser = async (options) => keep(await WebPeer.open(`ws://127.0.0.1:${it.door.port}`, options));
   it.webAgent = async (account, options) => new Agent(await it.browser(options), it.door, account);
+  it.back = async (agent) => {
+    const peer = await it.browser();
+    peer.contact = agent.peer.contact;
+    return agent.at(peer);
+  };
   it.udpAgent = async (account, address = '127.0.0.4') =>
     new Agent(keep(await SipPeer.open(address)), it.door, account) as Agent & { readonly peer: SipPeer };
   beforeAll(async () => {
@@ -78,7 +85,11 @@ export function agentPolicy(accounts: readonly Account[], routers: readonly Rout
 }
 
 /** The answer for an agent that proved who it is. */
-export function acceptAgent(account: Account, path: string, routers: readonly Router[]): Answer {
+export function acceptAgent(
+  account: Account,
+  path: string,
+  routers: readonly { readonly key: string }[],
+): Answer {
   const tenant = account.realm.split('.')[0]!;
   const agent = `${account.user}@${account.realm}`;
   const extra = { agent, ha1: ha1Of(account), realm: account.realm, expires: 300 };

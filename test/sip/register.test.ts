@@ -286,6 +286,7 @@ describe('the registration of an agent whose connection ended', () => {
     const last = router.peer.received.at(-1)!.message;
     expect(uriOf(header(last, 'Contact'))).toBe(contact);
     expect(header(last, 'Path')).toBe(path);
+    expect(header(last, 'Call-ID')).toBe(agent.registrations.callId);
     expect(header(last, 'To')).toContain('sip:alice@acme.example');
     expect(header(last, 'X-Callmesh-Tenant')).toBe('acme');
     expect(header(last, 'X-Callmesh-Agent')).toBe('alice@acme.example');
@@ -303,12 +304,13 @@ describe('the registration of an agent whose connection ended', () => {
   it('stays when the same device is there again over another connection, and the old one goes at once', async () => {
     const agent = await s.webAgent(alice);
     await agent.register();
-    const again = await s.webAgent(alice);
-    (again.peer as WebPeer).contact = agent.peer.contact;
+    const again = await s.back(agent);
     await again.register();
     const current = router.bindings.at(-1)!;
     // The old connection still seems to live; its registration is no way to the agent any more.
     await expect.poll(() => router.bindings).toEqual([current]);
+    // FreeSWITCH also forgets by Call-ID, and this one is the new registration's.
+    expect(header(router.peer.received.at(-1)!.message, 'Call-ID')).not.toBe(again.registrations.callId);
     const registers = router.peer.count('REGISTER');
     (agent.peer as WebPeer).drop();
     expect((await again.register()).status).toBe(200);
