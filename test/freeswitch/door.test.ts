@@ -5,7 +5,7 @@ import { deviceAddress } from '../../services/policy/src/domain/freeswitch/conta
 import { type Agent, alice } from '../sip/agent.ts';
 import { acceptAgent, agentsStage } from '../sip/agents-stage.ts';
 import { Dialog } from '../sip/caller.ts';
-import { header, replyTo, sdp } from '../sip/message.ts';
+import { replyTo, sdp } from '../sip/message.ts';
 import type { WebPeer } from '../sip/web-peer.ts';
 import { Uac } from '../standin/uac.ts';
 import { describeReal, Lab, type LabNode } from './lab.ts';
