@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { etcdServer, eventually, natsServer, type Process, type Server } from '@callmesh/local';
@@ -31,6 +31,7 @@ const ACME = { name: 'crm-acme', token: 'token-of-the-acme-crm', tenants: ['acme
 export const GLOBEX = { name: 'crm-globex', token: 'token-of-the-globex-crm', tenants: ['globex'] };
 export const NODE = { id: 'fs-media-1', epoch: '11111111-1111-1111-1111-111111111111' };
 
+type Resolution = Partial<ResolveDestinationResponse>;
 type CarryOut = (command: NodeCommand) => Promise<Partial<NodeCommandResult>>;
 
 /** call-control's replicas with real stores, a policy that answers as told, and a node that notes what it is told. */
@@ -40,9 +41,10 @@ export class Stage {
   /** Commands the node was given, in order. */
   readonly commands: NodeCommand[] = [];
   readonly refusals: { what: string; tenantId: string; actor: string }[] = [];
-  readonly asked: ResolveDestinationRequest[] = [];
+  /** What policy was asked, and by whom. */
+  readonly asked: (ResolveDestinationRequest & { readonly actor: string })[] = [];
   carryOut: CarryOut = async () => ({});
-  resolve: (request: ResolveDestinationRequest) => Partial<ResolveDestinationResponse> = () => ({});
+  resolve: (request: ResolveDestinationRequest) => Resolution | Promise<Resolution> = () => ({});
   nats!: Nats;
   natsServer!: Server;
   calls!: CallPublisher;
@@ -115,6 +117,12 @@ export class Stage {
     return ((await answer.json()) as { status: string }).status === 'ok';
   }
 
+  /** Bytes of memory a replica holds. */
+  memory(replica: number): number {
+    const status = readFileSync(`/proc/${this.replicas[replica]!.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
+  }
+
   /** Binds a session to the node, as policy does when a call is routed. */
   async bind(sessionId: string, tenantId = 'acme'): Promise<void> {
     const binding = Binding.fromPartial({
@@ -174,9 +182,9 @@ export class Stage {
 
   #policy() {
     const methods = {
-      resolveDestination: unaryHandler((request: ResolveDestinationRequest) => {
-        this.asked.push(request);
-        return ResolveDestinationResponse.fromPartial(this.resolve(request));
+      resolveDestination: unaryHandler(async (request: ResolveDestinationRequest, { actor }) => {
+        this.asked.push({ ...request, actor });
+        return ResolveDestinationResponse.fromPartial(await this.resolve(request));
       }),
       routeSession: unaryHandler(() =>
         RouteSessionResponse.fromPartial({
