@@ -272,6 +272,16 @@ describe('after a restart the agent', () => {
     ]);
   });
 
+  it('tells what a leg did that it never knew', async () => {
+    await agent.end();
+    server.channels.set(OTHER, {
+      ...{ ...OURS, 'Answer-State': 'answered', 'Caller-Channel-Answered-Time': '1795412086693142' },
+    });
+    agent = await ScriptedAgent.start(server.port, agent.dir);
+    const told = agent.told.filter(({ legUuid }) => legUuid === OTHER);
+    expect(told.map(({ event }) => event)).toEqual(['created', 'answered']);
+  });
+
   it('tells what it missed on legs it knew, when only its connection was lost', async () => {
     server.channels.set(UUID, {
       ...{ ...OURS, 'Answer-State': 'answered', 'Caller-Channel-Answered-Time': '1795412086693142' },

@@ -67,17 +67,30 @@ export function hold(leg: Leg, held: Leg['held']): LegEvent[] {
   return [{ event: held === '' ? 'unheld' : 'held', leg }];
 }
 
+/** What a leg is found in the middle of. */
+export function soFar(leg: Leg): LegEvent[] {
+  return changed(leg, { answered: false, bridgedTo: '', held: '' });
+}
+
 /** What changed on a leg while nobody listened, by what its channel says now. */
 export function refreshed(leg: Leg, now: Leg): LegEvent[] {
-  const events: LegEvent[] = [];
   const before = { answered: leg.answeredAt > 0, bridgedTo: leg.bridgedTo, held: leg.held };
-  const { callId, answeredAt, programmed, bridgedTo, held, transferred, room, member, recordings } = now;
+  const { programmed, bridgedTo, held, room, member, recordings } = now;
   Object.assign(leg, { programmed, bridgedTo, held, room, member, recordings });
-  leg.callId ||= callId;
-  leg.answeredAt ||= answeredAt;
+  leg.callId ||= now.callId;
+  leg.answeredAt ||= now.answeredAt;
   leg.lastBridge = now.lastBridge || leg.lastBridge;
-  leg.transferred ||= transferred;
-  if (!before.answered && answeredAt > 0) events.push({ event: 'answered', leg });
+  leg.transferred ||= now.transferred;
+  return changed(leg, before);
+}
+
+function changed(
+  leg: Leg,
+  before: Pick<Leg, 'bridgedTo' | 'held'> & { readonly answered: boolean },
+): LegEvent[] {
+  const { bridgedTo, held } = leg;
+  const events: LegEvent[] = [];
+  if (!before.answered && leg.answeredAt > 0) events.push({ event: 'answered', leg });
   if (before.bridgedTo !== bridgedTo && before.bridgedTo)
     events.push({ event: 'unbridged', leg, detail: { otherLegUuid: before.bridgedTo } });
   if (before.bridgedTo !== bridgedTo && bridgedTo)

@@ -1,6 +1,6 @@
 import type { Fields } from './fields.ts';
 import { claim, type Leg, legOf } from './leg.ts';
-import { changes, hold, type LegEvent, refreshed } from './leg-events.ts';
+import { changes, hold, type LegEvent, refreshed, soFar } from './leg-events.ts';
 
 export type { LegEvent, LegEventName } from './leg-events.ts';
 
@@ -102,7 +102,9 @@ export class LegTable {
     this.#legs.set(leg.uuid, leg);
     this.#created += 1;
     this.#count(leg);
-    return this.#told([{ event: 'created', leg }]);
+    // A leg that was found did more than appear before anybody looked.
+    const since = fields.name === 'CHANNEL_CREATE' ? [] : soFar(leg);
+    return this.#told([{ event: 'created', leg }, ...since]);
   }
 
   /** A leg that is gone; its hangup, if that was not told yet. */

@@ -9,6 +9,8 @@ import type { FreeSwitch } from './freeswitch.ts';
 import { CommandJournal } from './journal.ts';
 import type { Waits } from './waits.ts';
 
+/** Longest FreeSWITCH is waited for before it is handed anything, milliseconds; it answers within one. */
+const AWAKE_MS = 3_000;
 /** Longest a call may ring until it is answered, milliseconds: the job of an originate goes on that long. */
 const RINGING_MS = 330_000;
 
@@ -90,7 +92,7 @@ export class Commander {
     const question = $case === 'originate' ? 'fsctl pause_check inbound' : `uuid_exists ${command.legUuid}`;
     let answer: string;
     try {
-      answer = await connection.api(question, leftOf(command));
+      answer = await connection.api(question, Math.min(leftOf(command), AWAKE_MS));
     } catch (error) {
       throw fail('unavailable', 'FreeSWITCH does not answer: nothing was done', { cause: error });
     }
