@@ -48,7 +48,8 @@ export interface CallEvent {
     | undefined;
   /**
    * FreeSWITCH's Event-Sequence: orders the events of one node life, and with
-   * node_epoch names this event once, however often it is delivered.
+   * node_epoch, leg_uuid and event names this one once, however often it is
+   * delivered. Both legs are told of one connection under one number.
    */
   sequence: number;
   /** True when the leg was called by the platform, false when it called in. */
@@ -59,7 +60,7 @@ export interface CallEvent {
   callee: string;
   /** At hangup: FreeSWITCH's cause, e.g. "NORMAL_CLEARING" (ITU-T Q.850). */
   hangupCause: string;
-  /** At bridged: the other leg's UUID. */
+  /** At bridged and unbridged: the other leg's UUID; both legs are told. */
   otherLegUuid: string;
   /** At created: function of the session (X-Callmesh-Function); empty when unknown. */
   function: string;

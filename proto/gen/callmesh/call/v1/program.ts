@@ -97,7 +97,7 @@ export interface Play {
    * it), or a tone: "tone_stream://%(250,250,425)" (TGML).
    */
   source: string;
-  /** How often; 0 means once, -1 means until it is stopped. */
+  /** How often; 0 means once, -1 means until it is stopped (a file: 127 times). */
   loops: number;
 }
 
@@ -185,8 +185,9 @@ export interface HangUp {
 }
 
 /**
- * SetVariables sets channel variables of a leg; callmesh's own and those that run
- * something on the node are refused.
+ * SetVariables sets channel variables of a leg: data of the platform's own, and
+ * headers for the far end ("sip_h_X-Ticket", never X-Callmesh-...). Names FreeSWITCH
+ * or callmesh acts on are refused, whole families by their first word ("api_", "sip_").
  */
 export interface SetVariables {
   /** At most 64; names 1-64 of A-Z a-z 0-9 _ -, values at most 1024 bytes. */

@@ -196,7 +196,10 @@ export interface BridgeCommand {
   otherLegUuid: string;
 }
 
-/** HoldCommand says which way. */
+/**
+ * HoldCommand puts the leg's far end on hold: it is told by re-INVITE that it will
+ * only be sent to, and hears music; whom it is connected to hears nothing.
+ */
 export interface HoldCommand {
   /** True puts on hold, false takes back. */
   on: boolean;
@@ -228,7 +231,7 @@ export interface CollectCommand {
   maxDigits: number;
   /** Digits that end the input and are not part of it, e.g. "#". */
   terminators: string;
-  /** Milliseconds until the first digit, 1-300000. */
+  /** Milliseconds until the first digit, 1-300000; less than a second is one. */
   timeoutMs: number;
   /** Milliseconds between digits; 0 means timeout_ms. */
   digitTimeoutMs: number;
@@ -275,7 +278,10 @@ export interface SuperviseCommand {
 
 /** OriginateCommand calls one or several parties. */
 export interface OriginateCommand {
-  /** Who is called; the first to answer becomes the leg. */
+  /**
+   * Who is called: one group. The first leg, on its first way, has leg_uuid and
+   * call_id; further legs and ways have UUIDs of their own.
+   */
   dial:
     | Dial
     | undefined;
@@ -298,8 +304,9 @@ export interface NodeCommandResult {
   /** The command's. */
   commandId: string;
   /**
-   * A callmesh error code; empty when it was done. `unavailable`: nothing was done,
-   * `outcome_unknown`: it was given to FreeSWITCH, which did not say what came of it.
+   * A callmesh error code; empty when it was done. `unavailable`: nothing was done
+   * and nothing will be, also when FreeSWITCH did not answer, `outcome_unknown`: it
+   * was given to FreeSWITCH, which did not say what came of it.
    */
   errorCode: string;
   /** For a person. */

@@ -118,7 +118,10 @@ export interface OriginateRequest {
 
 /** OriginateResponse says where the leg is. */
 export interface OriginateResponse {
-  /** The leg. */
+  /**
+   * The leg. Of several that ring, or when the first way to one fails, another leg of
+   * the session may be the one that answers: events tell.
+   */
   leg:
     | LegRef
     | undefined;
