@@ -150,6 +150,32 @@ describe('commands over gRPC', () => {
     expect(desk.sent).toEqual([]);
   });
 
+  it("are refused on another tenant's leg as one of the own session, which is audited once", async () => {
+    const foreign = { ...leg, legUuid: '00000000-0000-0000-0000-00000000000f' };
+    const refusal = desk.do('answer', { idempotencyKey: key(), leg: foreign });
+    await expect(refusal).rejects.toMatchObject({ code: 'tenant_forbidden' });
+    expect(desk.refused).toMatchObject([{ tenantId: 'globex', actor: 'crm-acme' }]);
+    expect(desk.sent).toEqual([]);
+  });
+
+  it('refused because of a limit may be asked again under their key', async () => {
+    const request = {
+      idempotencyKey: key(),
+      tenantId: 'acme',
+      destination: { target: { $case: 'agent', value: 'a' } },
+    };
+    desk.resolve = () => ({ kind: 'RESOLVED_KIND_AGENT', dial });
+    desk.route = () => {
+      throw fail('limit_calls', 'enough', { retryAfterS: 5 });
+    };
+    await expect(desk.do('originate', request)).rejects.toMatchObject({
+      code: 'limit_calls',
+      retryAfterS: 5,
+    });
+    desk.route = () => ({ targets: [{ nodeId: 'fs-media-3', sipUri: '', epoch: 'e' }] });
+    expect(await desk.do('originate', request)).toMatchObject({ repeated: false });
+  });
+
   it('are audited once when the node finds a leg to be another tenant’s', async () => {
     desk.carryOut = () => ({ errorCode: 'tenant_forbidden', errorMessage: 'no', errorField: 'leg_uuid' });
     const refusal = desk.do('answer', { idempotencyKey: key(), leg: { ...leg, legUuid: OTHER } });

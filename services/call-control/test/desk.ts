@@ -33,7 +33,7 @@ import { Commander } from '../src/handlers/commander.ts';
 import { controlService } from '../src/handlers/control.ts';
 import { MemoryLog } from './memory-log.ts';
 
-export const ACME = { name: 'crm-acme', token: 'token-of-the-acme-crm', tenants: ['acme'] };
+const ACME = { name: 'crm-acme', token: 'token-of-the-acme-crm', tenants: ['acme'] };
 export const GLOBEX = { name: 'crm-globex', token: 'token-of-the-globex-crm', tenants: ['globex'] };
 const MESH_TOKEN = 'a-token-of-the-test-mesh';
 

@@ -32,12 +32,13 @@ function codeOf(code: ErrorCode, field: string): ErrorCode {
 
 /** The same error, about the field as the caller wrote it. */
 export function inWordsOf(error: CallmeshError, renamed: Renamed): CallmeshError {
-  const { code, message, cause } = error;
+  const { code, message, cause, retryAfterS } = error;
+  const details = { cause, ...(retryAfterS !== undefined && { retryAfterS }) };
   const field = error.field || undefined;
-  if (field === undefined) return fail(code, message, { cause });
+  if (field === undefined) return fail(code, message, details);
   const own = fieldOf(field, renamed);
   const text = message.startsWith(field) ? `${own}${message.slice(field.length)}` : message;
-  return fail(code, text, { field: own, cause });
+  return fail(code, text, { field: own, ...details });
 }
 
 function fieldOf(field: string, renamed: Renamed): string {

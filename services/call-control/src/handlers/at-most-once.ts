@@ -5,7 +5,9 @@ import { fingerprint } from '../domain/fingerprint.ts';
 import { type CommandRecord, type Outcome, replay } from '../domain/record.ts';
 
 /** Of these, nothing was done: the key may be used again. */
-const NOTHING_DONE: readonly ErrorCode[] = ['unavailable', 'deadline', 'cancelled', 'no_node'];
+const NOTHING_DONE: readonly ErrorCode[] = [
+  ...(['unavailable', 'deadline', 'cancelled', 'no_node', 'limit_calls', 'limit_cps'] as const),
+];
 /** Of this, nobody knows: the record stays without outcome. */
 const UNKNOWN: ErrorCode = 'outcome_unknown';
 

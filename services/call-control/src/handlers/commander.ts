@@ -101,7 +101,10 @@ export class Commander {
   async placeOf(context: CallContext, leg: LegRef, end: number): Promise<Place> {
     const { access, places } = this.#ports;
     const session = await places.session(leg.sessionId, end);
-    access.checkOwner(context, leg.tenantId, session.tenantId, `session ${leg.sessionId}`, 'command');
+    const { tenantId, sessionId, legUuid } = leg;
+    access.checkOwner(context, tenantId, session.tenantId, `session ${sessionId}`, 'command');
+    const owner = places.anyLeg(legUuid)?.tenantId ?? tenantId;
+    access.checkOwner(context, tenantId, owner, `leg ${legUuid}`, 'command');
     // The binding is what follows a move; a leg's own last event may speak of a life that is over.
     places.leg(leg, session);
     return session;
