@@ -2,7 +2,7 @@
 
 const RATE = 8_000;
 /** Samples of one packet: 20 ms. */
-export const FRAME = 160;
+const FRAME = 160;
 
 /** One linear sample (16 bit) as A-law (ITU-T G.711). */
 function encode(sample: number): number {

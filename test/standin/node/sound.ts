@@ -5,7 +5,7 @@ import { Signal } from './signal.ts';
 const FILE_MS = 1_000;
 
 /** How long a source plays, milliseconds; Infinity for what does not end by itself. */
-export function durationMs(source: string): number {
+function durationMs(source: string): number {
   const loops = Number(
     /;loops=(-?\d+)/.exec(source)?.[1] ?? /^\{[^}]*\bloops=(-?\d+)/.exec(source)?.[1] ?? 1,
   );

@@ -4,7 +4,7 @@ import { type Leg, roomOf } from './leg.ts';
 import { timeOf } from './times.ts';
 
 /** What happened to a leg: the last token of the call event's subject. */
-export type LegEventName =
+type LegEventName =
   | ('created' | 'ringing' | 'answered' | 'hangup')
   | ('bridged' | 'unbridged' | 'held' | 'unheld' | 'dtmf')
   | ('recording' | 'recorded' | 'joined' | 'left');

@@ -2,7 +2,7 @@ import type { Fields } from './fields.ts';
 import { claim, type Leg, legOf } from './leg.ts';
 import { changes, hold, type LegEvent, refreshed, soFar } from './leg-events.ts';
 
-export type { LegEvent, LegEventName } from './leg-events.ts';
+export type { LegEvent } from './leg-events.ts';
 
 /** How long an ended leg is remembered, milliseconds: a list read meanwhile may still show it. */
 const ENDED_MS = 30_000;

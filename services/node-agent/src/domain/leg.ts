@@ -2,7 +2,7 @@ import { type Fields, firstOf } from './fields.ts';
 import { milliseconds } from './times.ts';
 
 /** Whose a leg is. Empty where the mesh did not send this call, or does not know. */
-export interface Owner {
+interface Owner {
   tenantId: string;
   sessionId: string;
   /** Function of the session. */

@@ -8,7 +8,7 @@ import { legOf } from '../../src/domain/leg.ts';
 export const UUID = 'b049b786-2090-4926-b55a-be3bf5c56efb';
 export const OTHER = '524a93f5-d4d7-4b2d-99cd-513f50317570';
 export const SESSION = '0123456789abcdef';
-export const NOW = Date.UTC(2025, 10, 23, 4, 5, 6, 789);
+const NOW = Date.UTC(2025, 10, 23, 4, 5, 6, 789);
 
 type What = NonNullable<NodeCommand['command']>;
 
