@@ -36,24 +36,17 @@ export class Places {
     }
   }
 
-  /**
-   * A leg of a session, as events told of it; undefined for one nobody has told of
-   * yet. Error: precondition_failed when it lives where nobody can be commanded.
-   */
-  leg(
-    { sessionId, legUuid }: Pick<LegRef, 'sessionId' | 'legUuid'>,
-    { nodeId }: Place,
-  ): KnownLeg | undefined {
-    const leg = this.#legs.leg(legUuid);
-    if (leg?.sessionId !== sessionId) return undefined;
-    if (isMedia(leg)) return leg;
-    const why = `the leg is on ${leg.nodeId}, which only passes signalling on: command the session's legs on ${nodeId}`;
-    throw fail('precondition_failed', why, { field: 'leg.leg_uuid' });
+  /** A leg as events told of it, of whatever session; undefined for one nobody has told of yet. */
+  leg(legUuid: string): KnownLeg | undefined {
+    return this.#legs.leg(legUuid);
   }
 
-  /** Any leg, of whatever session. */
-  anyLeg(legUuid: string): KnownLeg | undefined {
-    return this.#legs.leg(legUuid);
+  /** Error: precondition_failed when the leg lives where nobody can be commanded. */
+  requireMedia({ sessionId, legUuid }: Pick<LegRef, 'sessionId' | 'legUuid'>, { nodeId }: Place): void {
+    const leg = this.#legs.leg(legUuid);
+    if (leg?.sessionId !== sessionId || isMedia(leg)) return;
+    const why = `the leg is on ${leg.nodeId}, which only passes signalling on: command the session's legs on ${nodeId}`;
+    throw fail('precondition_failed', why, { field: 'leg.leg_uuid' });
   }
 
   /** Live legs of a session, oldest first. Error: unavailable while this replica has not read all yet. */

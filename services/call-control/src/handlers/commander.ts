@@ -15,7 +15,7 @@ export type Command = NonNullable<NodeCommand['command']>;
 export interface CommanderPorts {
   readonly access: Access;
   readonly log: KeyLog;
-  readonly places: Pick<Places, 'session' | 'leg' | 'anyLeg'>;
+  readonly places: Pick<Places, 'session' | 'leg' | 'requireMedia'>;
   /** Gives a command to a node, at most once. Errors: unavailable, outcome_unknown, deadline. */
   readonly send: (nodeId: string, command: NodeCommand) => Promise<NodeCommandResult>;
   readonly metrics: CommandMetrics;
@@ -103,10 +103,10 @@ export class Commander {
     const session = await places.session(leg.sessionId, end);
     const { tenantId, sessionId, legUuid } = leg;
     access.checkOwner(context, tenantId, session.tenantId, `session ${sessionId}`, 'command');
-    const owner = places.anyLeg(legUuid)?.tenantId ?? tenantId;
+    const owner = places.leg(legUuid)?.tenantId ?? tenantId;
     access.checkOwner(context, tenantId, owner, `leg ${legUuid}`, 'command');
+    places.requireMedia(leg, session);
     // The binding is what follows a move; a leg's own last event may speak of a life that is over.
-    places.leg(leg, session);
     return session;
   }
 
@@ -138,7 +138,7 @@ export class Commander {
     { nodeId }: Place,
   ): void {
     const { access, places } = this.#ports;
-    const other = places.anyLeg(legUuid);
+    const other = places.leg(legUuid);
     if (!other) return;
     access.checkOwner(context, tenantId, other.tenantId, `leg ${legUuid}`, 'command');
     if (other.nodeId !== nodeId)

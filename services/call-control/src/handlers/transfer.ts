@@ -26,7 +26,7 @@ export function transferBlind({ commander, places, decisions }: TransferPorts) {
     const task = { rpc: 'transferBlind', idempotencyKey, tenantId, sessionId, request };
     const { nodeId, repeated } = await commander.once(context, task, async (end) => {
       const place = await commander.placeOf(context, leg, end);
-      const known = places.anyLeg(legUuid);
+      const known = places.leg(legUuid);
       const who = { caller: known ? farEnd(known) : '', callerAgent: known?.agentId ?? '' };
       const resolved = await decisions.resolve({ tenantId, destination, ...who, timeoutS }, end);
       const program = presenting(known, programFor(resolved));
