@@ -49,8 +49,8 @@ describe('a call of an agent', () => {
     expect(header(message, 'X-Callmesh-Tenant')).toBe('acme');
     expect(header(message, 'X-Callmesh-Session')).toMatch(/^[0-9a-f]{16}$/);
     expect(header(message, 'Authorization')).toBe('');
-    const [asked] = s.policy.questions.filter(({ path }) => path === '/v1/routes/session');
-    expect(asked?.body).toMatchObject({
+    expect(s.policy.questions.map(({ path }) => path)).toEqual(['/v1/routes/session']);
+    expect(s.policy.questions[0]?.body).toMatchObject({
       method: 'INVITE',
       from_uri: 'sip:alice@acme.example',
       request_uri: 'sip:bob@acme.example',

@@ -61,6 +61,7 @@ export function agentsStage(knobs: () => Knobs | Promise<Knobs> = () => ({})): A
   });
   beforeEach(async () => {
     it.policy.questions.length = 0;
+    it.policy.audits.length = 0;
     it.policy.probeScript = undefined;
     await it.edge.policies([it.policy.url]);
     await it.edge.rpc('htable.sets', ['origins', page, '1']);
@@ -74,7 +75,6 @@ export function agentsStage(knobs: () => Knobs | Promise<Knobs> = () => ({})): A
 /** Policy as far as these agents go: it knows their passwords, and sends all they do to these routers. */
 export function agentPolicy(accounts: readonly Account[], routers: readonly Router[]): Script {
   return ({ path, body }) => {
-    if (path === '/v1/audit') return { status: 202, body: {} };
     const authorization = String(body.authorization);
     const { username } = digestParameters(authorization);
     const account = accounts.find(({ user }) => user === username);

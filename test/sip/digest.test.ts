@@ -72,6 +72,7 @@ describe('a trunk that proves itself by digest', () => {
     expect(digestParameters(header(no, 'WWW-Authenticate'))).toMatchObject({ stale: 'true' });
     expect(s.policy.questions).toEqual([]);
     expect(node.count('INVITE')).toBe(1);
+    await expect.poll(() => s.policy.audits).toMatchObject([{ what: 'replay', domain: account.realm }]);
     // With the new nonce it goes on: whoever knows the password was only late.
     thief.cseq += 1;
     expect((await withCredentials(thief, account, no)).status).toBe(200);

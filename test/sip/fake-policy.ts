@@ -23,6 +23,8 @@ export type Script = (
 /** Policy's HTTP side with scripted answers. Probes (`{}`) are answered like the real one and not counted. */
 export class FakePolicy {
   readonly questions: Question[] = [];
+  /** What the edge told of what it refused by itself. */
+  readonly audits: Record<string, unknown>[] = [];
   probes = 0;
   script: Script;
   /** What a probe meets; undefined is the good answer. */
@@ -56,6 +58,11 @@ export class FakePolicy {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>;
+    if (request.url === '/v1/audit') {
+      this.audits.push(body);
+      response.writeHead(202, { 'content-type': 'application/json' }).end('{}');
+      return;
+    }
     const question = { path: request.url ?? '', authorization: request.headers.authorization ?? '', body };
     const probe = Object.keys(body).length === 0;
     if (probe) this.probes += 1;

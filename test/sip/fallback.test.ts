@@ -161,6 +161,14 @@ describe('without policy', () => {
     expect(Number(header(no, 'Retry-After'))).toBeGreaterThan(0);
   });
 
+  it('a group whose nodes are all down, or not known, says so too', async () => {
+    const target = await s.node();
+    await s.edge.fallbackNodes([[1, target.key]]);
+    await s.edge.nodes([target.key], 'down');
+    await s.edge.trunkAddresses(['1 127.0.0.2 32 0 acme|acme-pbx|never']);
+    expect((await call(new Dialog(s.pbx, s.edge))).startLine).toBe('SIP/2.0 503 No Node Available');
+  });
+
   it('an edge that was told nothing yet refuses, and does not crash', async () => {
     await s.edge.fallbackNodes([]);
     await s.edge.trunkAddresses([]);

@@ -13,8 +13,6 @@ const nonceOf = (reply: SipMessage) => digestParameters(header(reply, 'WWW-Authe
 describe('an agent that registers', () => {
   const s = agentsStage();
   let router: Router;
-  const audits = () => s.policy.questions.filter(({ path }) => path === '/v1/audit');
-  const questions = () => s.policy.questions.filter(({ path }) => path === '/v1/routes/register');
 
   beforeEach(async () => {
     router = await s.router();
@@ -29,10 +27,10 @@ describe('an agent that registers', () => {
       realm: 'acme.example',
       qop: 'auth',
     });
-    expect(questions()).toEqual([]);
+    expect(s.policy.questions).toEqual([]);
     expect((await agent.attempt({}, challenge)).status).toBe(200);
-    expect(questions()).toHaveLength(1);
-    expect(questions()[0]?.body).toMatchObject({
+    expect(s.policy.questions).toHaveLength(1);
+    expect(s.policy.questions[0]?.body).toMatchObject({
       edge: 'kama-wss-test',
       method: 'REGISTER',
       to_uri: 'sip:alice@acme.example',
@@ -71,7 +69,7 @@ describe('an agent that registers', () => {
     expect(no.startLine).toBe('SIP/2.0 403 Forbidden');
     expect(router.peer.count('REGISTER')).toBe(0);
     // Policy refused, and policy tells of it.
-    expect(audits()).toEqual([]);
+    expect(s.policy.audits).toEqual([]);
   });
 
   it('and is switched off hears so', async () => {
@@ -89,10 +87,11 @@ describe('an agent that registers', () => {
     expect(no.status).toBe(401);
     expect(digestParameters(header(no, 'WWW-Authenticate'))).toMatchObject({ stale: 'true' });
     expect(nonceOf(no)).not.toBe(nonceOf(challenge));
-    expect(questions()).toEqual([]);
-    await expect.poll(() => audits().length).toBe(1);
-    expect(audits()[0]?.body).toMatchObject({
+    expect(s.policy.questions).toEqual([]);
+    await expect.poll(() => s.policy.audits.length).toBe(1);
+    expect(s.policy.audits[0]).toMatchObject({
       what: 'replay',
+      domain: 'acme.example',
       source_address: '127.0.0.7',
       detail: 'credentials of alice for acme.example were used already',
     });
@@ -172,7 +171,7 @@ describe('an agent that registers', () => {
     const agent = await s.webAgent(alice);
     const no = await agent.attempt({ contactHeader });
     expect(no.status).toBe(400);
-    expect(questions()).toEqual([]);
+    expect(s.policy.questions).toEqual([]);
     expect(router.peer.count('REGISTER')).toBe(0);
   });
 
@@ -216,12 +215,11 @@ describe('an agent that registers', () => {
   it('speaks for one tenant over one connection, and an attempt at another is told once', async () => {
     const agent = await s.webAgent(alice);
     await agent.register();
-    s.policy.questions.length = 0;
     const no = await new Agent(agent.peer, s.door, dave).register();
     expect(no.startLine).toBe('SIP/2.0 403 Connection of Another Tenant');
     expect(router.bindings.map(({ aor }) => aor)).toEqual(['alice@acme.example']);
-    await expect.poll(() => audits().length).toBe(1);
-    expect(audits()[0]?.body).toMatchObject({ what: 'register' });
+    await expect.poll(() => s.policy.audits.length).toBe(1);
+    expect(s.policy.audits[0]).toMatchObject({ what: 'register' });
     // Two of one tenant may share: a phone with two lines.
     expect((await new Agent(agent.peer, s.door, bob).register()).status).toBe(200);
   });
@@ -245,7 +243,7 @@ describe('an agent that registers', () => {
     expect((await dialog.reply('REGISTER')).message.status).toBe(200);
     agent.peer.send(text, s.door);
     expect((await dialog.reply('REGISTER')).message.status).toBe(200);
-    expect(questions()).toHaveLength(1);
+    expect(s.policy.questions).toHaveLength(1);
     expect(router.peer.count('REGISTER')).toBe(1);
   });
 
@@ -336,6 +334,43 @@ describe('the registration of an agent whose connection ended', () => {
     await second.register({ contactHeader: `<${second.peer.contact}>;reg-id=1;${instance}` });
     await expect.poll(() => router.bindings.length).toBe(1);
     expect(router.bindings[0]?.contact).toContain(second.peer.contact);
+  });
+});
+
+describe('a browser that fell silent', () => {
+  const s = agentsStage(() => ({ WS_KEEPALIVE_S: '1' }));
+
+  it('is asked whether it is there, and unregistered when it is not', async () => {
+    const router = await s.router();
+    s.policy.script = agentPolicy([alice, bob], [router]);
+    const [silent, there] = [await s.webAgent(alice), await s.webAgent(bob)];
+    await silent.register();
+    await there.register();
+    (silent.peer as WebPeer).freeze();
+    await expect
+      .poll(() => router.bindings.map(({ aor }) => aor), { timeout: 15_000 })
+      .toEqual(['bob@acme.example']);
+  });
+});
+
+describe('agents of one tenant', () => {
+  const s = agentsStage(() => ({ TENANT_CONNECTIONS: '2' }));
+
+  it('have as many connections as a tenant may have, and another tenant’s are not counted', async () => {
+    const router = await s.router();
+    s.policy.script = agentPolicy([alice, bob, dave], [router]);
+    const first = await s.webAgent(alice);
+    expect((await first.register()).status).toBe(200);
+    expect((await (await s.webAgent(bob)).register()).status).toBe(200);
+    const no = await (await s.webAgent(alice)).register();
+    expect(no.startLine).toBe('SIP/2.0 503 Too Many Connections');
+    expect(Number(header(no, 'Retry-After'))).toBeGreaterThan(0);
+    expect((await (await s.webAgent(dave)).register()).status).toBe(200);
+    // Who is in stays in, and who goes makes room.
+    expect((await first.register()).status).toBe(200);
+    (first.peer as WebPeer).drop();
+    await expect.poll(() => router.bindings.length).toBe(2);
+    expect((await (await s.webAgent(alice)).register()).status).toBe(200);
   });
 });
 

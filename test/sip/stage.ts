@@ -40,6 +40,7 @@ export function stage(knobs: () => Knobs | Promise<Knobs> = () => ({})): Stage {
   });
   beforeEach(async () => {
     it.policy.questions.length = 0;
+    it.policy.audits.length = 0;
     it.policy.probeScript = undefined;
     await it.edge.policies([it.policy.url]);
     it.pbx = await it.party('127.0.0.2');

@@ -6,13 +6,13 @@ import { Agent, alice } from './agent.ts';
 import { agentPolicy, agentsStage } from './agents-stage.ts';
 import { Authority, tlsConfig } from './certificates.ts';
 import { header } from './message.ts';
+import { StreamPeer } from './stream-peer.ts';
 import { page, WebPeer } from './web-peer.ts';
 
 const foreign = 'https://evil.example';
 
 describe('a WebSocket', () => {
   const s = agentsStage(() => ({ ADDRESS_CONNECTIONS: '6', UNKNOWN_CONNECTION_S: '1' }));
-  const audits = () => s.policy.questions.filter(({ path }) => path === '/v1/audit');
 
   beforeEach(async () => {
     s.policy.script = agentPolicy([alice], [await s.router()]);
@@ -33,8 +33,8 @@ describe('a WebSocket', () => {
     ['of quotes and pipes', '"|\\\'"'],
   ])('from a page %s is refused with 403, and that is told once', async (_, origin) => {
     await expect(s.browser({ origin })).rejects.toThrow('403 Origin Forbidden');
-    await expect.poll(() => audits().length).toBe(1);
-    expect(audits()[0]?.body).toMatchObject({
+    await expect.poll(() => s.policy.audits.length).toBe(1);
+    expect(s.policy.audits[0]).toMatchObject({
       edge: 'kama-wss-test',
       what: 'origin',
       source_address: '127.0.0.3',
@@ -135,7 +135,7 @@ describe('bytes that are no WebSocket frame', () => {
   });
 });
 
-describe('WSS', () => {
+describe('a door with a certificate', () => {
   const authority = new Authority();
   let port = 0;
   const s = agentsStage(async () => {
@@ -144,7 +144,7 @@ describe('WSS', () => {
   });
   afterAll(() => authority.remove());
 
-  it('is WebSocket over TLS, and policy hears so', async () => {
+  it('is open for WebSockets over TLS, and policy hears so', async () => {
     const router = await s.router();
     s.policy.script = agentPolicy([alice], [router]);
     const peer = await WebPeer.open(`wss://127.0.0.1:${port}`, { ca: authority.certificate });
@@ -157,6 +157,24 @@ describe('WSS', () => {
     dialog.send('INVITE', { headers: [['X-Callmesh-Tenant', 'acme']] });
     await peer.takeRequest('INVITE');
     peer.drop();
+  });
+
+  it('is open for phones over TLS, on the same socket', async () => {
+    const router = await s.router();
+    s.policy.script = agentPolicy([alice], [router]);
+    const phone = await StreamPeer.tls(port, {
+      ca: authority.certificate,
+      checkServerIdentity: () => undefined,
+    });
+    const agent = new Agent(phone.asPeer('TLS'), s.door, alice);
+    expect((await agent.register()).status).toBe(200);
+    expect(s.policy.questions[0]?.body).toMatchObject({ transport: 'tls' });
+    const dialog = router.dialogTo(router.bindings[0]!, s.edge);
+    dialog.send('INVITE', { headers: [['X-Callmesh-Tenant', 'acme']] });
+    const { message } = await agent.peer.takeRequest('INVITE');
+    expect(header(message, 'Record-Route')).toContain(`:${port};transport=tls`);
+    phone.close();
+    await expect.poll(() => router.bindings).toEqual([]);
   });
 });
 
