@@ -72,7 +72,7 @@ export class CommandedNode {
 
   /** Ends the calls and phones of one test. */
   async hangUpAll(): Promise<void> {
-    for (const phone of this.#opened.splice(0)) phone.close();
+    for (const phone of this.#phones.splice(0)) phone.close();
     await eventually(async () => {
       await this.api('hupall');
       return /^0 total/m.test(await this.api('show channels count'));
@@ -86,7 +86,7 @@ export class CommandedNode {
 
   async phone(user: string, tone: number): Promise<Phone> {
     const phone = await Phone.open(user, tone);
-    this.#opened.push(phone);
+    this.#phones.push(phone);
     return phone;
   }
 
