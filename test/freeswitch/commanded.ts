@@ -33,7 +33,6 @@ export class CommandedNode {
   readonly sip: string;
   readonly recordings: string;
   readonly #esl: { readonly port: number; readonly password: string };
-  readonly #phones: Phone[] = [];
   readonly #opened: Phone[] = [];
 
   private constructor(

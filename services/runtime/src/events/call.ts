@@ -23,7 +23,7 @@ const calls: Family<CallEvent> = {
 
 /** What a leg does once in its life has the same id when an agent that was restarted tells it again. */
 function happensOnce(event: string): boolean {
-  return event === 'created' || event === 'hangup';
+  return ['created', 'ringing', 'answered', 'hangup'].includes(event);
 }
 
 /** Sends call events so that each arrives, also those of a time when NATS was away, once, and in order per session. */
