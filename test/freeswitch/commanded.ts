@@ -33,7 +33,6 @@ export class CommandedNode {
   readonly sip: string;
   readonly recordings: string;
   readonly #esl: { readonly port: number; readonly password: string };
-  readonly #opened: Phone[] = [];
 
   private constructor(
     stage: Stage,
