@@ -33,6 +33,7 @@ export class CommandedNode {
   readonly sip: string;
   readonly recordings: string;
   readonly #esl: { readonly port: number; readonly password: string };
+  readonly #phones: Phone[] = [];
 
   private constructor(
     stage: Stage,
