@@ -21,7 +21,10 @@ export function section(name: string, content: string): string {
 }
 
 /** A dialplan in which every call of a context does these, each "app" or "app(data)". */
-export function dialplan(context: string, ...actions: readonly (readonly [app: string, data?: string])[]): string {
+export function dialplan(
+  context: string,
+  ...actions: readonly (readonly [app: string, data?: string])[]
+): string {
   const lines = actions.map(
     ([app, data]) => `<action application="${app}"${data === undefined ? '' : ` data="${escaped(data)}"`}/>`,
   );

@@ -14,23 +14,34 @@ export class Platform {
   readonly events: CallEvent[] = [];
   /** Where to go on watching. */
   position = 0;
-  readonly #client: CallControlServiceClient;
+  readonly #mesh: Mesh;
+  readonly #instance: string;
+  readonly #token: string | undefined;
   readonly #abort = new AbortController();
+  #connected: { readonly address: string; readonly client: CallControlServiceClient } | undefined;
 
-  private constructor(client: CallControlServiceClient, tenantId: string) {
-    this.#client = client;
-    this.tenantId = tenantId;
-  }
-
-  /** Watches from the first event on; as the mesh itself unless a client's token is given. */
-  static async open(
+  /** As the mesh itself, at the first replica, unless told otherwise; hears of everything from the first event on. */
+  constructor(
     mesh: Mesh,
     tenantId: string,
     { instance = 'call-control-1', token }: { instance?: string; token?: string } = {},
-  ): Promise<Platform> {
-    const platform = new Platform(mesh.client(CallControlServiceClient, instance, token), tenantId);
-    void platform.#watch();
-    return platform;
+  ) {
+    this.#mesh = mesh;
+    this.tenantId = tenantId;
+    this.#instance = instance;
+    this.#token = token;
+    void this.#watch();
+  }
+
+  /** A restarted replica listens elsewhere. */
+  get #client(): CallControlServiceClient {
+    const address = this.#mesh.service(this.#instance).ready.grpc!;
+    if (this.#connected?.address !== address) {
+      this.#connected?.client.close();
+      const client = this.#mesh.client(CallControlServiceClient, this.#instance, this.#token);
+      this.#connected = { address, client };
+    }
+    return this.#connected.client;
   }
 
   /** A command or question; the idempotency key is a new one unless given. */

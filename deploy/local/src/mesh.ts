@@ -167,7 +167,11 @@ export class Mesh {
   #replicas(service: ServiceName, config: Record<string, unknown> = {}): Promise<unknown>[] {
     const count = this.#spec.replicas?.[service] ?? (service === 'call-control' ? 0 : 1);
     return Array.from({ length: count }, (_, index) =>
-      this.#startService(service, `${service}-${index + 1}`, config),
+      this.#startService(service, `${service}-${index + 1}`, {
+        ...config,
+        // An embedded database is one instance's own.
+        ...(service === 'call-control' && index > 0 && { records: { enabled: false } }),
+      }),
     );
   }
 
