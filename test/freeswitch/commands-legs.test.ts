@@ -186,6 +186,17 @@ commanded('commands to a leg of a real FreeSWITCH', (t) => {
       expect(await t.ended(a.call)).toMatchObject({ by: 'remote' });
     });
 
+    it('a caller that waits alone can be held too, and then does what it is told', async () => {
+      await t.phones();
+      const a = await t.node.answered(t.alice);
+      await t.node.ok(a, { $case: 'hold', value: { on: true } });
+      await t.music(a.call);
+      expect(a.call.offered).toBe('sendonly');
+      await t.node.run(a, { $case: 'echo', value: {} });
+      await t.hears(a.call, ALICE);
+      expect(a.call.offered).toBe('sendrecv');
+    });
+
     it('is told when the far end holds by itself', async () => {
       const { a, b } = await t.connected();
       const bLeg = (await t.node.told({ event: 'bridged', legUuid: a.leg })).otherLegUuid;

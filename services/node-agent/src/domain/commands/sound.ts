@@ -3,10 +3,11 @@ import { fail } from '@callmesh/runtime';
 import * as check from './check.ts';
 import type { App } from './escape.ts';
 
-/** Below the sound folder: no step upwards, no other scheme, and an extension. */
-const FILE = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*\.[A-Za-z0-9]{1,8}$/;
+/** Below the sound folder: no step upwards, no other scheme. */
+const FILE = /^(?!.*\.\.)(?=.{1,200}$)[A-Za-z0-9_-][A-Za-z0-9 ._-]*(\/[A-Za-z0-9_-][A-Za-z0-9 ._-]*)*$/;
 /** TGML; of letters only what it needs, which leaves `path=` out: that would read any file. */
 const TONE = /^tone_stream:\/\/[%(),.;:=>+*#0-9A-DLRVdlorsvwp -]{1,500}$/;
+const SILENCE = /^silence_stream:\/\/\d{1,7}(,\d{1,5})?$/;
 const LOOPS = /;loops=(-?\d+)$/;
 /** Elements FreeSWITCH takes in a list of files. */
 const MOST_FILES = 127;
@@ -14,13 +15,13 @@ const MOST_LOOPS = 10_000;
 
 /** What the application `playback` is given; one call of it, so that one break ends it, repeats and all. */
 export function source({ source, loops }: Play, field: string): string {
-  const file = FILE.test(source) && !source.includes('..');
-  if (!file && !TONE.test(source))
-    throw fail('invalid_argument', `${field}.source: expected a file of the sound folder or a tone_stream`, {
+  const file = FILE.test(source);
+  if (!file && !TONE.test(source) && !SILENCE.test(source))
+    throw fail('invalid_argument', `${field}.source: expected a file of the sound folder, or a tone_stream`, {
       field: `${field}.source`,
     });
   const times = check.between(loops, -1, file ? MOST_FILES : MOST_LOOPS, `${field}.loops`);
-  return file ? repeatedFile(source, times) : repeatedTone(source, times);
+  return TONE.test(source) ? repeatedTone(source, times) : repeatedFile(source, times);
 }
 
 function repeatedFile(file: string, times: number): string {
