@@ -290,6 +290,25 @@ describe('the registration of an agent whose connection ended', () => {
     expect(header(last, 'X-Callmesh-Agent')).toBe('alice@acme.example');
   });
 
+  it('is removed also when that happened while the router was still asked', async () => {
+    const agent = await s.webAgent(alice);
+    const held = new Promise<void>((resolve) => {
+      router.beforeRegister = () => {
+        (agent.peer as WebPeer).drop();
+        return new Promise((go) =>
+          setTimeout(() => {
+            go();
+            resolve();
+          }, 300),
+        );
+      };
+    });
+    void agent.register().catch(() => {});
+    await held;
+    await expect.poll(() => router.peer.count('REGISTER')).toBe(2);
+    await expect.poll(() => router.bindings).toEqual([]);
+  });
+
   it('of several lines is removed for each', async () => {
     const agent = await s.webAgent(alice);
     await agent.register();

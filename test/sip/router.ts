@@ -18,6 +18,8 @@ export class Router {
   readonly peer: SipPeer;
   /** Live ones, newest last. */
   bindings: Binding[] = [];
+  /** What happens before the next REGISTER is answered. */
+  beforeRegister: (() => Promise<void>) | undefined;
   /** Status it answers REGISTER with; 0 says nothing at all. */
   registerStatus = 200;
   readonly #behaviour: NodeBehaviour;
@@ -50,7 +52,9 @@ export class Router {
     const { status = 200, ringOnly = false } = this.#behaviour;
     if (!message.method || message.method === 'ACK') return;
     if (message.method === 'REGISTER') {
-      this.#register(message, from);
+      const before = this.beforeRegister;
+      this.beforeRegister = undefined;
+      void (before?.() ?? Promise.resolve()).then(() => this.#register(message, from));
       return;
     }
     const options = { toTag: nodeTag, contact: `sip:node@${this.key}` };
