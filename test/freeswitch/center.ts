@@ -27,6 +27,7 @@ export const NUMBERS = {
   announcement: '+4930100404',
   mailbox: '+4930100405',
   outside: '+4930100406',
+  extension: '+4930100407',
 };
 
 const HA1 = '0123456789abcdef0123456789abcdef';
@@ -58,6 +59,7 @@ function tenants({ pbx, carrier }: Record<Who, Phone>): TestTenant[] {
           did(NUMBERS.announcement, 'announcement', TONE),
           did(NUMBERS.mailbox, 'voicemail', 'bob@acme.example'),
           did(NUMBERS.outside, 'external', OUTSIDE),
+          did(NUMBERS.extension, 'trunk', 'acme-pbx/200'),
         ],
       },
     },
@@ -98,14 +100,24 @@ export class Center {
       callControl: { clients: [{ name: 'globex-service', token: GLOBEX_TOKEN, tenants: ['globex'] }] },
     });
     const center = new Center(world, phones);
-    for (const name of AGENTS) await center.#register(name);
+    try {
+      await center.#ready();
+      return center;
+    } catch (error) {
+      await center.stop();
+      throw error;
+    }
+  }
+
+  /** Agents can be called, and the outside. */
+  async #ready(): Promise<void> {
+    for (const name of AGENTS) await this.#register(name);
+    const { esl } = this.world.mesh.node(TANDEM);
     await eventually(
-      async () =>
-        (await freeswitchApi(world.mesh.node(TANDEM).esl, 'sofia status')).includes('carriers::carrier'),
+      async () => (await freeswitchApi(esl, 'sofia status')).includes('carriers::carrier'),
       'the tandem knows the carrier',
       20_000,
     );
-    return center;
   }
 
   async stop(): Promise<void> {
@@ -140,6 +152,12 @@ export class Center {
   async dial(number: string): Promise<PhoneCall> {
     const proxy = `127.0.0.1:${this.world.mesh.edge.sipPort}`;
     return this.#keep(await this.phone('pbx').call({ proxy, to: `sip:${number}@acme.example` }));
+  }
+
+  /** The carrier calls one of the tenant's numbers. */
+  async comesIn(number: string): Promise<PhoneCall> {
+    const proxy = this.world.mesh.node(TANDEM).carrier!;
+    return this.#keep(await this.phone('carrier').call({ proxy, to: `sip:${number}@${proxy}` }));
   }
 
   /** An agent dials through the door, which names the agent. */
