@@ -163,7 +163,7 @@ describeReal('call-control over real FreeSWITCH: each command by its effect at t
     it('a caller transferred to who does not answer in time gets the mailbox', async () => {
       center.do((one) => one.ring(), 'bob');
       const { call, leg } = await center.controlled();
-      await command('transferBlind', { leg, destination: agent('bob'), timeoutS: 1 });
+      await command('transferBlind', { leg, destination: agent('bob'), timeoutS: 3 });
       await center.ended(await center.taken('bob'));
       await center.hearsSpeech(call);
     });
