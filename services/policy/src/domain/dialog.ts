@@ -13,12 +13,18 @@ export interface DialogAnswer {
 }
 
 /**
- * Where an in-dialog request goes whose node ("ip:port") is not up.
- * Errors: session_gone when there is no such session, unavailable (with seconds to
- * wait) when its node is dead and nobody has taken it over yet.
+ * Where an in-dialog request goes whose node ("ip:port") is not up. A dialog the node
+ * itself began is bound nowhere: the node is tried all the same, since one whose agent
+ * alone is gone still has the leg, and a BYE that is kept from it leaves the leg for ever.
+ * Errors: session_gone when there is no such session and no such node, unavailable
+ * (with seconds to wait) when its node is dead and nobody has taken it over yet.
  */
 export function locateDialog(binding: Binding | undefined, address: string, nodes: NodeTable): DialogAnswer {
-  if (!binding) throw fail('session_gone', 'no such session');
+  if (!binding) {
+    const itself = nodes.at(address);
+    if (!itself) throw fail('session_gone', 'no such session');
+    return { node: itself, moved: false };
+  }
   const node = aliveNode(binding, nodes);
   if (!node)
     throw fail('unavailable', `session ${binding.sessionId} waits for another node`, {
