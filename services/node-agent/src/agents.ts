@@ -13,14 +13,15 @@ import { Knowledge } from './adapters/kamailio/knowledge.ts';
 import { Mirror } from './adapters/kamailio/mirror.ts';
 import { KamailioRpc } from './adapters/kamailio/rpc.ts';
 import { LoadPublisher } from './adapters/load-publisher.ts';
+import { RegistrationOutbox } from './adapters/registration-outbox.ts';
 import { EtcdSource } from './adapters/sources/etcd-source.ts';
-import { TenantSource } from './adapters/sources/tenant-source.ts';
+import { TenantMemory } from './adapters/sources/tenant-memory.ts';
 import { xmlEndpoint } from './adapters/xml/endpoint.ts';
 import { PolicyAnswers } from './adapters/xml/policy-answers.ts';
 import type { AgentConfig, FreeSwitchConfig, KamailioConfig } from './config.ts';
 import type { Identity } from './domain/identity.ts';
 import { tablesOf } from './domain/kamailio/desired.ts';
-import { Directory } from './domain/kamailio/directory.ts';
+import { edgeOf } from './domain/registrations/edge.ts';
 import { commandServer } from './handlers/commands.ts';
 import type { AgentView } from './handlers/status.ts';
 
@@ -35,11 +36,11 @@ export interface Wiring {
 }
 
 /** Wires the sidecar of a FreeSWITCH; returns its view of the node. */
-export function freeSwitchAgent(
+export async function freeSwitchAgent(
   wiring: Wiring,
   backend: FreeSwitchConfig,
   services: AgentConfig['services'],
-): () => AgentView {
+): Promise<() => AgentView> {
   const { app, etcd, nats, identity, stateDir } = wiring;
   const announcer = app.add(new Announcer(app, etcd, nats));
   const calls = app.add(new CallPublisher(app, nats));
@@ -48,7 +49,7 @@ export function freeSwitchAgent(
     announcer,
     calls,
     onLoad: (now) => (now ? load.flush() : load.kick()),
-    attendants: [waits, ...meshSide(wiring, backend, services)],
+    attendants: [waits, ...(await meshSide(wiring, backend, services))],
   });
   const load: LoadPublisher = app.add(new LoadPublisher(nats, freeswitch));
   app.add(freeswitch);
@@ -64,42 +65,60 @@ export function freeSwitchAgent(
 }
 
 /** What a FreeSWITCH asks of the mesh, and what the mesh is told of its registrations and trunks. */
-function meshSide(
-  { app, etcd, identity }: Wiring,
+async function meshSide(
+  wiring: Wiring,
   backend: FreeSwitchConfig,
   services: AgentConfig['services'],
-): Attendant[] {
+): Promise<Attendant[]> {
+  const { app, etcd, identity } = wiring;
   const nodes = app.add(new EtcdSource(app, etcd, [], () => {}));
-  const tenants = app.add(
-    new TenantSource(app, services.tenant_registry, new Directory(), () => trunks?.change()),
-  );
-  const isRole = (role: NodeRole) => identity.role === role;
-  const trunks = isRole(NodeRole.NODE_ROLE_TANDEM)
-    ? new CarrierTrunks(app, tenants, (trunkId) => backend.carriers[trunkId]?.password)
-    : undefined;
-  const registrations = isRole(NodeRole.NODE_ROLE_ROUTER)
-    ? app.add(
-        new Registrations(app, {
-          routerId: identity.id,
-          sessionCache: services.session_cache,
-          tenants: () => tenants,
-          nodes: () => nodes,
-        }),
-      )
-    : undefined;
+  const trunks =
+    identity.role === NodeRole.NODE_ROLE_TANDEM ? await carrierTrunks(wiring, backend, services) : undefined;
   if (backend.xml) {
     const policy = new PolicyAnswers(app, () => nodes.policies);
     const endpoint = app.add(
       xmlEndpoint({
         listen: backend.xml.listen,
         password: backend.esl.password,
-        ask: (section, body) => policy.ask(section, body),
-        carriers: () => trunks?.document,
+        ask: (section, fields, body) => policy.ask({ role: identity.role, section, fields }, body),
+        carriers: (fields) => trunks?.document(fields),
       }),
     );
     app.addresses.xml = () => endpoint.address;
   }
-  return [trunks, registrations].filter((attendant) => attendant !== undefined);
+  if (trunks) return [trunks];
+  return identity.role === NodeRole.NODE_ROLE_ROUTER ? [await registrations(wiring, services, nodes)] : [];
+}
+
+async function carrierTrunks(
+  { app, stateDir }: Wiring,
+  backend: FreeSwitchConfig,
+  services: AgentConfig['services'],
+): Promise<CarrierTrunks> {
+  const tenants = await TenantMemory.open(app, services.tenant_registry, join(stateDir, 'tenants.json'), () =>
+    trunks.change(),
+  );
+  const secretOf = (trunkId: string) => backend.carriers[trunkId]?.password;
+  const trunks: CarrierTrunks = new CarrierTrunks(app, tenants, secretOf, join(stateDir, 'carriers.json'));
+  app.add(tenants);
+  return app.add(trunks);
+}
+
+async function registrations(
+  { app, identity, stateDir }: Wiring,
+  services: AgentConfig['services'],
+  nodes: EtcdSource,
+): Promise<Registrations> {
+  const file = join(stateDir, 'tenants.json');
+  const tenants = app.add(await TenantMemory.open(app, services.tenant_registry, file, () => {}));
+  const outbox = new RegistrationOutbox(app, identity.id, services.session_cache, {
+    get known() {
+      return tenants.known;
+    },
+    tenantOf: (aor) => tenants.directory.tenantByDomain(aor.slice(aor.lastIndexOf('@') + 1))?.id,
+    edgeOf: (path) => edgeOf(path, nodes.view?.nodes.values() ?? []),
+  });
+  return app.add(new Registrations(app, app.add(outbox)));
 }
 
 /** Wires the sidecar of a Kamailio; returns its view of the edge. */

@@ -17,6 +17,11 @@ const sipSource = z
     'expected "<ip>:<port>/<transport>"',
   );
 
+const loopback = listenAddress.refine(
+  (value) => /^(127\.[\d.]+|localhost|\[::1\]):\d+$/.test(value),
+  'expected an address of this host alone, e.g. 127.0.0.1:8022',
+);
+
 const freeswitch = z.strictObject({
   kind: z.literal('freeswitch'),
   /** Where mod_event_socket listens; loopback, since the agent stands beside it. */
@@ -29,7 +34,7 @@ const freeswitch = z.strictObject({
    * Where FreeSWITCH asks what is not in its files (mod_xml_curl), with the event socket's password; loopback,
    * 127.0.0.1:8022 as freeswitch/common has it. Absent: nobody answers, and it refuses what it must ask.
    */
-  xml: z.strictObject({ listen: listenAddress }).optional(),
+  xml: z.strictObject({ listen: loopback }).optional(),
   /** fs-tandem: what carriers are given to prove who we are, by trunk; kept in no registry. */
   carriers: z.record(slug, z.strictObject({ password: z.string().min(1) })).default({}),
 });

@@ -23,7 +23,7 @@ await runService('node-agent', configSchema, async (app, config) => {
   const wiring = { app, etcd, nats, identity, stateDir: config.state_dir };
   const view =
     backend.kind === 'freeswitch'
-      ? freeSwitchAgent(wiring, backend, services)
+      ? await freeSwitchAgent(wiring, backend, services)
       : await kamailioAgent(wiring, backend, services);
   agentMetrics(app, view);
   const configured = nodeOf(identity, { epoch: '', version: '', maxSessions: 0 });

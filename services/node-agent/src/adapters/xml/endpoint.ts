@@ -13,10 +13,10 @@ export interface XmlPorts {
   readonly listen: string;
   /** What FreeSWITCH authenticates with: the event socket's password. */
   readonly password: string;
-  /** What policy answers, or answered last; undefined: nobody knows. */
-  readonly ask: (section: Section, body: string) => Promise<string | undefined>;
+  /** What policy answers, or answered last; undefined: nobody knows. `body` is the form as it came. */
+  readonly ask: (section: Section, fields: URLSearchParams, body: string) => Promise<string | undefined>;
   /** The carriers' trunks of this node, where it has any. */
-  readonly carriers: () => string | undefined;
+  readonly carriers: (fields: URLSearchParams) => string | undefined;
 }
 
 /** Where FreeSWITCH's mod_xml_curl asks what is not in its files. */
@@ -52,8 +52,9 @@ function build({ password, ask, carriers }: XmlPorts): FastifyInstance {
   });
   for (const section of sections) {
     server.post<{ Body: string }>(`/v1/freeswitch/${section}`, async ({ body }, reply) => {
-      const own = asksForCarriers(section, new URLSearchParams(body)) ? (carriers() ?? NOT_FOUND) : undefined;
-      return reply.type('text/xml').send(own ?? (await ask(section, body)) ?? NOT_FOUND);
+      const fields = new URLSearchParams(body);
+      const document = asksForCarriers(section, fields) ? carriers(fields) : await ask(section, fields, body);
+      return reply.type('text/xml').send(document ?? NOT_FOUND);
     });
   }
   return server;

@@ -20,11 +20,13 @@ export class Directory {
   readonly #appNodes = new Map<string, AppNode>();
   /** Groups by tenant, function and role; made when it is asked for after a change. */
   #links: Map<string, string> | undefined;
+  /** Tenants by domain, made likewise. */
+  #domains: Map<string, Tenant> | undefined;
 
   /** True when the resource is one an edge needs. */
   put(resource: Resource): boolean {
     const { value } = resource;
-    this.#links = undefined;
+    this.#outdated();
     switch (value?.$case) {
       case 'tenant':
         this.tenants.set(value.value.id, value.value);
@@ -45,8 +47,13 @@ export class Directory {
 
   /** True when something went. */
   remove(kind: Kind, id: string): boolean {
-    this.#links = undefined;
+    this.#outdated();
     return this.#tableOf(kind)?.delete(id) ?? false;
+  }
+
+  #outdated(): void {
+    this.#links = undefined;
+    this.#domains = undefined;
   }
 
   /** All that is kept, to be stored and put back. */
@@ -86,6 +93,13 @@ export class Directory {
       (trunk) => trunk.enabled && this.tenants.get(trunk.tenantId)?.enabled,
     );
     return usable.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  tenantByDomain(domain: string): Tenant | undefined {
+    this.#domains ??= new Map(
+      [...this.tenants.values()].map((tenant) => [tenant.domain.toLowerCase(), tenant]),
+    );
+    return this.#domains.get(domain.toLowerCase());
   }
 
   /** Tenants that are enabled, ordered by id. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type Trunk, TrunkAuth, TrunkKind } from '@callmesh/proto/tenant';
 
 /** A carrier's trunk as a gateway of FreeSWITCH. */
@@ -49,7 +50,6 @@ function paramsOf(trunk: Trunk, secret: string | undefined): Record<string, stri
     register: String(trunk.register),
     ...(trunk.register && REGISTER),
     'register-transport': transport,
-    'contact-params': `transport=${transport}`,
     'caller-id-in-from': 'true',
     ping: String(PING_S),
   };
@@ -60,4 +60,50 @@ function contactOf(uri: string): { host: string; transport: string } {
   const [, user = '', host = ''] = /^sips?:([^@]*@)?([^;]+)/.exec(uri) ?? [];
   const transport = /;transport=(udp|tcp|tls)/.exec(uri)?.[1] ?? 'udp';
   return { host: `${user}${host}`, transport };
+}
+
+/** What a FreeSWITCH has of the carriers, as fingerprints: parameters hold secrets. */
+export interface Told {
+  readonly networks: string;
+  /** By id, of those that are called. */
+  readonly gateways: Readonly<Record<string, string>>;
+}
+
+export function toldOf(gateways: readonly Gateway[]): Told {
+  const called = gateways.filter(({ params }) => params !== undefined);
+  return {
+    networks: fingerprint(gateways.map(({ id, cidrs }) => [id, cidrs])),
+    gateways: Object.fromEntries(called.map(({ id, params }) => [id, fingerprint(params)])),
+  };
+}
+
+/** What has to be done so that FreeSWITCH has these instead of those. */
+export interface Change {
+  readonly networks: boolean;
+  /** Gateways that have to go: one that is there keeps its parameters through a rescan. */
+  readonly gone: readonly string[];
+  /** Gateways that have to come, those that changed among them. */
+  readonly come: readonly string[];
+}
+
+export function changeBetween(before: Told, after: Told): Change {
+  const differs = (id: string) => before.gateways[id] !== after.gateways[id];
+  return {
+    networks: before.networks !== after.networks,
+    gone: Object.keys(before.gateways).filter(differs),
+    come: Object.keys(after.gateways).filter(differs),
+  };
+}
+
+/** What FreeSWITCH has while a change is on its way: of what is touched nobody knows. */
+export function inDoubt(before: Told, { networks, gone, come }: Change): Told {
+  const touched = Object.fromEntries([...gone, ...come].map((id) => [id, '']));
+  return {
+    networks: networks ? '' : before.networks,
+    gateways: { ...before.gateways, ...touched },
+  };
+}
+
+function fingerprint(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('base64url');
 }

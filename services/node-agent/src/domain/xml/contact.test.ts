@@ -10,6 +10,10 @@ describe('a contact as FreeSWITCH keeps it', () => {
       'sofia/mesh/sip:a1@df7.invalid;transport=ws;fs_path=%3Csip%3Atok%4010.0.0.1%3A443%3Blr%3Bob%3E',
       'of a dial string',
     ],
+    [
+      '"<sip:x@y> ;" <sip:a1@df7.invalid;transport=ws;fs_path=%3Csip%3Atok%4010.0.0.1%3A443%3Blr%3Bob%3E>',
+      'with a name',
+    ],
   ])('%s (%s)', (text) => {
     expect(keptContact(text)).toEqual({
       contact: 'sip:a1@df7.invalid;transport=ws',
@@ -26,6 +30,11 @@ describe('a contact as FreeSWITCH keeps it', () => {
       'sip:one;lr',
       'sip:two;lr',
     ]);
+  });
+
+  it('keeps the escapes of a hop', () => {
+    const listed = '<sip:a@b;fs_path=%3Csip%3Aone%252C%40x%3Blr%3E>';
+    expect(keptContact(listed)?.path).toEqual(['sip:one%2C@x;lr']);
   });
 
   it('is none when everything is unregistered by "*"', () => {

@@ -7,6 +7,7 @@ export interface KeptContact {
 }
 
 const PATH = ';fs_path=';
+const URI = /^sips?:[^\s<>()]+$/;
 
 /**
  * Takes apart `"" <sip:alice@10.0.0.1;transport=ws;fs_path=<sip:edge;lr>>`, also with
@@ -14,17 +15,19 @@ const PATH = ';fs_path=';
  * as what FreeSWITCH makes of "*".
  */
 export function keptContact(text: string): KeptContact | undefined {
-  const uri = text.includes('<') ? text.slice(text.indexOf('<') + 1, text.lastIndexOf('>')) : text;
+  const address = text.replace(/^\s*"[^"]*"\s*/, '');
+  const uri = address.startsWith('<') ? address.slice(1, address.lastIndexOf('>')) : address;
   const bare = uri.replace(/^.*?(?=sips?:)/, '');
   const at = bare.indexOf(PATH);
   const contact = at < 0 ? bare : bare.slice(0, at);
-  if (!/^sips?:[^\s<>()]+$/.test(contact)) return undefined;
-  return { contact, path: at < 0 ? [] : pathOf(bare.slice(at + PATH.length)) };
+  const path = at < 0 ? [] : pathOf(bare.slice(at + PATH.length));
+  return [contact, ...path].every((one) => URI.test(one)) ? { contact, path } : undefined;
 }
 
+/** Encoded once or not at all: a hop may have escapes of its own. */
 function pathOf(text: string): string[] {
-  const hops = decoded(text).match(/sips?:[^\s<>,]+/g);
-  return hops ?? [];
+  const hops = text.includes('<') ? text : decoded(text);
+  return hops.replace(/^<|>$/g, '').split(/>\s*,\s*</);
 }
 
 function decoded(text: string): string {

@@ -1,30 +1,45 @@
 import { createHash } from 'node:crypto';
+import { NodeRole } from '@callmesh/proto/node';
 
 /** Sections of FreeSWITCH's configuration that are asked of the mesh. */
 export const sections = ['dialplan', 'directory'] as const;
 export type Section = (typeof sections)[number];
 
+/** What a node asks: the form of mod_xml_curl. */
+export interface Question {
+  /** Of the node that asks. */
+  readonly role: NodeRole;
+  readonly section: Section;
+  readonly fields: URLSearchParams;
+}
+
+/** Context and directory domain of the carriers, who are strangers. */
+const CARRIERS = 'carriers';
+const header = (name: string) => `variable_sip_h_X-Callmesh-${name}`;
+
+const CALLED = ['variable_sip_req_user', 'variable_sip_req_host'];
+const CALLER = ['variable_sip_from_user', 'variable_sip_from_host'];
+const SHOWN = ['Caller-Caller-ID-Number', 'variable_sip_Privacy'];
+
 /**
- * What an answer depends on; everything else FreeSWITCH posts is of one call or one
- * moment. Two questions alike in these may get the same answer while policy is away.
+ * What an answer depends on, by what is asked; everything else FreeSWITCH posts is of
+ * one call or one moment. Two questions alike in these may get the same answer.
  */
-const DECIDING: Readonly<Record<Section, readonly string[]>> = {
-  dialplan: [
-    'Caller-Context',
-    'Caller-Destination-Number',
-    'Caller-Caller-ID-Number',
-    'variable_sip_req_host',
-    'variable_sip_from_user',
-    'variable_sip_from_host',
-    'variable_sip_Privacy',
+const DECIDING = {
+  toAgent: [header('Tenant'), ...CALLED],
+  fromAgent: [header('Tenant'), header('Agent'), ...CALLED, ...CALLER],
+  toCarrier: [header('Tenant'), header('Trunk'), ...CALLED, ...CALLER, ...SHOWN],
+  // The headers of the mesh are not believed where a stranger can write them.
+  fromCarrier: [
+    ...CALLED,
+    ...CALLER,
+    ...SHOWN,
+    'variable_sip_network_ip',
+    'variable_sip_network_port',
     'variable_sip_auth_username',
     'variable_sip_auth_realm',
-    'variable_sip_h_X-Callmesh-Tenant',
-    'variable_sip_h_X-Callmesh-Function',
-    'variable_sip_h_X-Callmesh-Agent',
-    'variable_sip_h_X-Callmesh-Trunk',
   ],
-  directory: [
+  user: [
     'key_name',
     'key_value',
     'domain',
@@ -34,22 +49,27 @@ const DECIDING: Readonly<Record<Section, readonly string[]>> = {
     'sip_auth_username',
     'sip_auth_realm',
   ],
-};
-/** Where a call came from decides only where strangers call in. */
-const SOURCE = ['variable_sip_network_ip', 'variable_sip_network_port'];
-const STRANGERS = 'carriers';
+} as const;
+type Kind = keyof typeof DECIDING;
 
 /** Names a question by what its answer depends on. */
-export function answerKey(section: Section, fields: URLSearchParams): string {
-  const names =
-    fields.get('Caller-Context') === STRANGERS ? [...DECIDING[section], ...SOURCE] : DECIDING[section];
-  const values = names.map((name) => fields.get(name));
+export function answerKey(question: Question): string {
+  const kind = kindOf(question);
+  const values = DECIDING[kind].map((name) => question.fields.get(name));
   return createHash('sha256')
-    .update(JSON.stringify([section, values]))
+    .update(JSON.stringify([kind, values]))
     .digest('base64url');
+}
+
+/** A door names the node it sends to, a node does not. */
+function kindOf({ role, section, fields }: Question): Kind {
+  if (section === 'directory') return 'user';
+  if (fields.get('Caller-Context') === CARRIERS) return 'fromCarrier';
+  if (role === NodeRole.NODE_ROLE_TANDEM) return 'toCarrier';
+  return fields.has(header('Node')) ? 'fromAgent' : 'toAgent';
 }
 
 /** The domain of the directory that this node answers for itself: the trunks of carriers. */
 export function asksForCarriers(section: Section, fields: URLSearchParams): boolean {
-  return section === 'directory' && (fields.get('domain') ?? fields.get('key_value')) === STRANGERS;
+  return section === 'directory' && (fields.get('domain') ?? fields.get('key_value')) === CARRIERS;
 }

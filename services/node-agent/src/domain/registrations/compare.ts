@@ -1,0 +1,35 @@
+import { type Device, keyOf } from './device.ts';
+
+/** FreeSWITCH counts in seconds, and the list takes its time, milliseconds. */
+const ALIKE_MS = 3_000;
+
+export interface Comparison {
+  /** What FreeSWITCH has. */
+  readonly listed: readonly Device[];
+  /** What session-cache has of this router. */
+  readonly known: readonly Device[];
+  /** When this life of FreeSWITCH began, milliseconds. */
+  readonly began: number;
+  /** True for what was heard of while the two lists were fetched: it is newer than both. */
+  readonly isNewer: (device: Device) => boolean;
+}
+
+/**
+ * What session-cache has to be told so that nothing is missing and nothing is stale.
+ * What FreeSWITCH lost when it began anew stays: the agent is behind its door as before,
+ * and every router reaches it by the path.
+ */
+export function differences({ listed, known, began, isNewer }: Comparison): Device[] {
+  const there = new Map(known.map((device) => [keyOf(device), device]));
+  const here = new Set(listed.map(keyOf));
+  const missing = listed.flatMap((device) => {
+    const before = there.get(keyOf(device));
+    if (before && before.expiresAt >= device.expiresAt - ALIKE_MS) return [];
+    // A longer life of what is known does not outdate what another router has heard since.
+    return [{ ...device, at: before?.at ?? device.at }];
+  });
+  const stale = known
+    .filter((device) => !here.has(keyOf(device)) && device.at >= began)
+    .map((device) => ({ ...device, expiresAt: 0 }));
+  return [...missing, ...stale].filter((device) => !isNewer(device));
+}
