@@ -161,6 +161,9 @@ function leftOf({ expiresAt }: NodeCommand): number {
 }
 
 function refusal({ code, message, field }: CallmeshError): Outcome {
+  // It ended between our question and the command.
+  if (code === 'precondition_failed' && message.includes('No such channel'))
+    return { errorCode: 'not_found', errorMessage: message, errorField: 'leg_uuid' };
   return {
     errorCode: code === 'deadline' ? 'outcome_unknown' : code,
     errorMessage: message,
