@@ -117,11 +117,16 @@ describe('a command', () => {
   });
 
   it('that FreeSWITCH refuses says so, and is not tried again', async () => {
-    server.answer = (line) => (line.startsWith('uuid_kill') ? '-ERR No such channel!' : '+OK');
+    server.answer = (line) => (line.startsWith('uuid_kill') ? '-ERR Operation failed' : '+OK');
     const one = command(HANG_UP);
     expect(await carryOut(one)).toMatchObject({ errorCode: 'precondition_failed' });
     expect(await carryOut(one)).toMatchObject({ errorCode: 'precondition_failed', repeated: true });
     expect(times(/^uuid_kill/)).toBe(1);
+  });
+
+  it('on a leg that has just ended says that it is gone', async () => {
+    server.answer = (line) => (line.startsWith('uuid_kill') ? '-ERR No such channel!' : '+OK');
+    expect(await carryOut(command(HANG_UP))).toMatchObject({ errorCode: 'not_found' });
   });
 
   it('does not go on after a line that was refused, be it without -ERR', async () => {

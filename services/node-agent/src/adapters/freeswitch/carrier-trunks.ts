@@ -40,7 +40,7 @@ export class CarrierTrunks implements Attendant, Component {
   readonly name = 'carrier-trunks';
   readonly subclasses = [DELETED];
   readonly #app: App;
-  readonly #tenants: TenantMemory;
+  readonly #tenants: Pick<TenantMemory, 'known' | 'directory'>;
   readonly #secretOf: (trunkId: string) => string | undefined;
   readonly #file: string;
   #connection: EslConnection | undefined;
@@ -58,7 +58,7 @@ export class CarrierTrunks implements Attendant, Component {
   /** `file` keeps what FreeSWITCH was told across a restart of the agent. */
   constructor(
     app: App,
-    tenants: TenantMemory,
+    tenants: Pick<TenantMemory, 'known' | 'directory'>,
     secretOf: (trunkId: string) => string | undefined,
     file: string,
   ) {
