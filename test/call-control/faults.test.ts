@@ -116,7 +116,8 @@ describe('call-control while things fail', () => {
     for (let n = 1; n <= events; n++)
       stage.tell('dtmf', session, LEG, { digit: '1', digitMs: n, recording: 'x'.repeat(bytes) });
     await stage.calls.drain();
-    expect(stage.memory(0) - before).toBeLessThan((events * bytes) / 2);
+    // What passed through is garbage for a while; what is kept would be all of it, and that garbage too.
+    expect(stage.memory(0) - before).toBeLessThan((events * bytes * 3) / 4);
     let expected = 1;
     for await (const { event } of reading) {
       if (event?.digit !== '1') continue;

@@ -83,14 +83,8 @@ export function recordRules(staged: () => CallStage): void {
       await stage.platform.do('transferBlind', { leg: stage.platform.leg(leg), destination });
       await stage.ended(callee);
       await eventually(() => stage.pbx.calls.length === 2, 'the next one is called');
-      await stage.platform.told(
-        ({ event, sessionId }) =>
-          event === 'bridged' &&
-          sessionId === leg.sessionId &&
-          stage.platform.events.filter(
-            ({ event, sessionId: id }) => event === 'bridged' && id === leg.sessionId,
-          ).length === 2,
-      );
+      const connections = () => stage.platform.of(leg).filter((event) => event === 'bridged').length;
+      await eventually(() => connections() === 2, 'the caller is connected once more');
       call.hangUp();
       const { session, legs } = await recorded(leg.sessionId);
       expect(session).toMatchObject({ transferred: true, legs: 3 });
