@@ -89,7 +89,7 @@ export class World {
     const seed = join(dir, 'seed.yaml');
     writeFileSync(seed, documents(all, spec.nodes));
     try {
-      return new World(await Mesh.start({ rtpengine: false, ...spec, dir, seed: [seed] }), dir);
+      return new World(await Mesh.start({ rtpengines: 0, ...spec, dir, seed: [seed] }), dir);
     } catch (error) {
       rmSync(dir, { recursive: true });
       throw error;

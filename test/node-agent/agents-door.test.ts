@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { type Edge, eventually, freePort, kamailioEdge } from '@callmesh/local';
+import { type Edge, edgeAgentConfig, eventually, freePort, kamailioEdge } from '@callmesh/local';
 import type { AuditEvent } from '@callmesh/proto/audit';
 import { NodeRole } from '@callmesh/proto/node';
 import { NodeStatus } from '@callmesh/proto/state';
@@ -87,14 +87,7 @@ describe('the agents’ door with its agent, policy and event stream', () => {
     await stage.run(edge.process);
     const services = { state: sources.address, tenant_registry: sources.address };
     await stage.agent(ID, {
-      node: { id: ID, role: 'kama-wss', sip_uri: `sip:127.0.0.1:${sipPort};transport=udp` },
-      backend: {
-        kind: 'kamailio',
-        fifo: edge.fifo,
-        reply_dir: edge.replyDir,
-        dispatcher_list: edge.dispatcherList,
-        address_list: edge.addressList,
-      },
+      ...edgeAgentConfig(edge),
       services,
     });
     const around = { dir: stage.dir, etcd: stage.etcdServer.url, nats: stage.natsServer.url, token: TOKEN };

@@ -1,5 +1,12 @@
 import { join } from 'node:path';
-import { type Edge, eventually, freePort, kamailioEdge, type Process } from '@callmesh/local';
+import {
+  type Edge,
+  edgeAgentConfig,
+  eventually,
+  freePort,
+  kamailioEdge,
+  type Process,
+} from '@callmesh/local';
 import { NodeRole } from '@callmesh/proto/node';
 import { FunctionMessage, Resource, Tenant, TenantApp } from '@callmesh/proto/tenant';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -57,14 +64,7 @@ describe('a node-agent beside the agents’ door', () => {
     sources = new FakeSources();
     await sources.start();
     agent = await stage.agent(ID, {
-      node: { id: ID, role: 'kama-wss', sip_uri: `sip:127.0.0.1:${edge.sipPort};transport=udp` },
-      backend: {
-        kind: 'kamailio',
-        fifo: edge.fifo,
-        reply_dir: edge.replyDir,
-        dispatcher_list: edge.dispatcherList,
-        address_list: edge.addressList,
-      },
+      ...edgeAgentConfig(edge),
       services: { state: sources.address, tenant_registry: sources.address },
     });
   });

@@ -1,8 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
-import { freePort } from '@callmesh/local';
+import { Authority, freePort, tlsConfig } from '@callmesh/local';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { Dialog } from './caller.ts';
-import { Authority, tlsConfig } from './certificates.ts';
 import { routeTo } from './fake-policy.ts';
 import { all, build, header, replyTo, type SipMessage, tagOf, uriOf } from './message.ts';
 import { nodeTag } from './node.ts';

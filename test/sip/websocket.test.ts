@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { freePort } from '@callmesh/local';
+import { Authority, freePort, tlsConfig } from '@callmesh/local';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { Agent, alice } from './agent.ts';
 import { agentPolicy, agentsStage } from './agents-stage.ts';
-import { Authority, tlsConfig } from './certificates.ts';
 import { header } from './message.ts';
 import { StreamPeer } from './stream-peer.ts';
 import { page, WebPeer } from './web-peer.ts';

@@ -18,6 +18,8 @@ export interface EdgeSpec {
   readonly sipPort: number;
   /** Where agents reach kama-wss over UDP, TCP and WebSocket. */
   readonly agentPort?: number;
+  /** And over TLS and secure WebSocket, with a file of Kamailio's tls module. */
+  readonly tls?: { readonly port: number; readonly config: string };
   readonly token: string;
   /** Control addresses of rtpengines, blanks between; none: media is never anchored. */
   readonly rtpengine?: string;
@@ -27,6 +29,8 @@ export interface EdgeSpec {
 
 /** A Kamailio door as a process, with the files its node-agent keeps. */
 export interface Edge {
+  readonly id: string;
+  readonly role: EdgeRole;
   readonly process: Process;
   readonly sipPort: number;
   readonly metricsPort: number;
@@ -44,13 +48,14 @@ function systemModules(): string {
 }
 
 /** What a role listens on beside UDP at its SIP port. */
-function listens({ role, sipPort, agentPort }: EdgeSpec): Record<string, string> {
+function listens({ role, sipPort, agentPort, tls }: EdgeSpec): Record<string, string> {
   if (role === 'kama-pstn') return { SIP_LISTEN_2: `tcp:127.0.0.1:${sipPort}` };
   if (agentPort === undefined) throw new Error('expected agentPort: where agents reach kama-wss');
   return {
     INSIDE_ADDRESS: `"127.0.0.1:${sipPort}"`,
     SIP_LISTEN_2: `tcp:127.0.0.1:${agentPort}`,
     SIP_LISTEN_3: `udp:127.0.0.1:${agentPort}`,
+    ...(tls && { SIP_LISTEN_4: `tls:127.0.0.1:${tls.port}`, TLS_CONFIG: JSON.stringify(tls.config) }),
   };
 }
 
@@ -58,6 +63,8 @@ export async function kamailioEdge(spec: EdgeSpec): Promise<Edge> {
   const rpc = join(spec.dir, 'rpc');
   mkdirSync(rpc, { recursive: true, mode: 0o700 });
   const edge = {
+    id: spec.id,
+    role: spec.role,
     sipPort: spec.sipPort,
     metricsPort: await freePort(),
     fifo: join(rpc, 'fifo'),
@@ -100,4 +107,18 @@ export async function kamailioEdge(spec: EdgeSpec): Promise<Edge> {
     ready: () => listening(edge.metricsPort),
   });
   return { process, ...edge };
+}
+
+/** Config of the agent beside it. */
+export function edgeAgentConfig(edge: Edge): Record<string, unknown> {
+  return {
+    node: { id: edge.id, role: edge.role, sip_uri: `sip:127.0.0.1:${edge.sipPort};transport=udp` },
+    backend: {
+      kind: 'kamailio',
+      fifo: edge.fifo,
+      reply_dir: edge.replyDir,
+      dispatcher_list: edge.dispatcherList,
+      address_list: edge.addressList,
+    },
+  };
 }

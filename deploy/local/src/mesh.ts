@@ -6,13 +6,13 @@ import { type NodeState, NodeStatus, StateServiceClient } from '@callmesh/proto/
 import { TenantRegistryServiceClient } from '@callmesh/proto/tenant';
 import { call, grpcClient } from '@callmesh/runtime';
 import type { Client } from '@grpc/grpc-js';
-import { type Edge, kamailioEdge } from './kamailio.ts';
+import { type AgentsDoor, agentsDoor, pstnDoor, type Shared } from './doors.ts';
+import { type Edge, edgeAgentConfig } from './kamailio.ts';
 import { agentConfig, placeOf, serverOf } from './node.ts';
-import { freePort } from './ports.ts';
 import { eventually, type Process } from './process.ts';
 import { etcdServer, natsServer, rtpengineServer, type Server } from './servers.ts';
 import { type ServiceName, type Surroundings, serviceProcess } from './service.ts';
-import type { MeshNode, MeshSpec, NodeSpec, Settings } from './spec.ts';
+import type { DoorSpec, MeshNode, MeshSpec, NodeSpec, Settings } from './spec.ts';
 
 /** A leg on a stand-in; headers are FreeSWITCH's variables sip_h_<name>. */
 interface Leg {
@@ -32,8 +32,10 @@ export class Mesh {
   readonly #processes: Process[] = [];
   etcd!: Server;
   nats!: Server;
-  rtpengine: Server | undefined;
+  rtpengines: Server[] = [];
+  /** The enterprises' door. */
   edge!: Edge;
+  readonly doors = new Map<string, AgentsDoor>();
 
   private constructor(spec: MeshSpec) {
     this.#spec = spec;
@@ -93,6 +95,13 @@ export class Mesh {
     return found;
   }
 
+  /** An agents' door; the first unless named. */
+  door(id = this.#spec.doors?.[0]?.id ?? ''): AgentsDoor {
+    const found = this.doors.get(id);
+    if (!found) throw new Error(`no agents' door ${id}`);
+    return found;
+  }
+
   /** Id of the node that takes SIP at "ip:port": what a caller sees of it, since the door hides the mesh's headers. */
   nodeAt(sip: string): string {
     return [...this.nodes.values()].find((node) => node.sip === sip)?.spec.id ?? sip;
@@ -139,7 +148,7 @@ export class Mesh {
   }
 
   get #servers(): Server[] {
-    return [this.etcd, this.nats, this.rtpengine].filter((server) => server !== undefined);
+    return [this.etcd, this.nats, ...this.rtpengines].filter((server) => server !== undefined);
   }
 
   async #start(): Promise<void> {
@@ -147,7 +156,8 @@ export class Mesh {
     say('etcd, NATS and rtpengine');
     this.etcd = await etcdServer(this.dir);
     this.nats = await natsServer(this.dir);
-    this.rtpengine = this.#spec.rtpengine === false ? undefined : await rtpengineServer(this.dir);
+    const relays = this.#spec.rtpengines ?? 1;
+    for (let n = 1; n <= relays; n++) this.rtpengines.push(await rtpengineServer(this.dir, n, relays));
     await Promise.all(this.#servers.map((server) => this.#run(server.process)));
     say('tenant-registry, session-cache, state and policy');
     await Promise.all([
@@ -158,7 +168,11 @@ export class Mesh {
       ...this.#replicas('call-control', { ...this.#spec.callControl }),
     ]);
     say(`${this.#spec.nodes.length} nodes and their agents`);
-    await Promise.all([...this.#spec.nodes.map((node) => this.#startNode(node)), this.#startEdge()]);
+    await Promise.all([
+      ...this.#spec.nodes.map((node) => this.#startNode(node)),
+      this.#startPstn(),
+      ...(this.#spec.doors ?? []).map((door) => this.#startDoor(door)),
+    ]);
     say('every node is registered and known at the door');
     await this.#settled();
   }
@@ -201,46 +215,44 @@ export class Mesh {
     this.nodes.set(spec.id, { spec, server, agent, sip, esl, ...(carrier && { carrier }) });
   }
 
-  async #startEdge(): Promise<void> {
-    const id = 'kama-pstn-1';
-    this.edge = await kamailioEdge({
-      id,
-      role: 'kama-pstn',
-      dir: join(this.dir, id),
-      sipPort: await freePort(),
-      token: this.token,
-      ...(this.rtpengine && { rtpengine: this.rtpengine.url }),
-      ...(this.#spec.knobs && { defines: this.#spec.knobs }),
-    });
-    await this.#run(this.edge.process);
-    await this.#startService('node-agent', `${id}-agent`, {
-      node: { id, role: 'kama-pstn', sip_uri: `sip:127.0.0.1:${this.edge.sipPort};transport=udp` },
-      backend: {
-        kind: 'kamailio',
-        fifo: this.edge.fifo,
-        reply_dir: this.edge.replyDir,
-        dispatcher_list: this.edge.dispatcherList,
-        address_list: this.edge.addressList,
-      },
-    });
+  get #shared(): Shared {
+    const rtpengine = this.rtpengines.map(({ url }) => url).join(' ');
+    return { dir: this.dir, token: this.token, ...(rtpengine && { rtpengine }) };
+  }
+
+  async #startPstn(): Promise<void> {
+    this.edge = await pstnDoor(this.#shared, this.#spec.knobs);
+    await this.#startEdge(this.edge);
+  }
+
+  async #startDoor(spec: DoorSpec): Promise<void> {
+    const door = await agentsDoor(this.#shared, spec);
+    this.doors.set(spec.id, { ...door, agent: await this.#startEdge(door.edge) });
+  }
+
+  /** Starts a Kamailio, then the agent beside it. */
+  async #startEdge(edge: Edge): Promise<Process> {
+    await this.#run(edge.process);
+    return this.#startService('node-agent', `${edge.id}-agent`, edgeAgentConfig(edge));
   }
 
   async #settled(): Promise<void> {
-    const wanted = this.#spec.nodes.map(({ id }) => id);
+    const edges = [this.edge, ...[...this.doors.values()].map(({ edge }) => edge)];
+    const wanted = [...this.#spec.nodes, ...edges].map(({ id }) => id).sort();
     await eventually(
       async () => {
         const up = (await this.table()).filter((row) => row.status === NodeStatus.NODE_STATUS_UP);
-        return wanted.every((id) => up.some((row) => row.node?.id === id)) && up.length === wanted.length + 1;
+        return (
+          up
+            .map((row) => row.node?.id)
+            .sort()
+            .join() === wanted.join()
+        );
       },
-      'all nodes and the door are up',
+      'all nodes and doors are up',
       30_000,
     );
-    const agent = this.client(NodeAgentServiceClient, 'kama-pstn-1-agent');
-    await eventually(
-      async () => (await call(agent, 'getStatus', {})).fallbackDestinations >= this.#mediaNodes,
-      'the door knows all media nodes',
-      15_000,
-    );
+    await Promise.all(edges.map((edge) => this.#knows(edge)));
     // Every policy instance decides from the whole table, not from what it had seen first.
     await Promise.all(
       [...this.services.values()]
@@ -249,8 +261,16 @@ export class Mesh {
     );
   }
 
-  get #mediaNodes(): number {
-    return this.#spec.nodes.filter(({ role }) => role === 'media').length;
+  /** A door that knows every node its calls go to knows the tenants too: it learns of them first. */
+  async #knows({ id, role }: Edge): Promise<void> {
+    const target = role === 'kama-wss' ? 'router' : 'media';
+    const count = this.#spec.nodes.filter((node) => node.role === target).length;
+    const agent = this.client(NodeAgentServiceClient, `${id}-agent`);
+    await eventually(
+      async () => (await call(agent, 'getStatus', {})).fallbackDestinations >= count,
+      `${id} knows all ${target} nodes`,
+      15_000,
+    );
   }
 
   async #decides(policy: Process): Promise<void> {

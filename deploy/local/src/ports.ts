@@ -46,10 +46,11 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free port between ${base} and ${base + SPAN}`);
 }
 
-/** First and last port for RTP; no other part of a mesh gets one of these. */
-export function rtpPorts(): [low: number, high: number] {
-  const low = RTP_FIRST + slot * RTP_SPAN;
-  return [low, low + RTP_SPAN - 1];
+/** First and last port for RTP of one of so many rtpengines; no other part of a mesh gets one of these. */
+export function rtpPorts(which = 1, of = 1): [low: number, high: number] {
+  const span = 2 * Math.floor(RTP_SPAN / of / 2);
+  const low = RTP_FIRST + slot * RTP_SPAN + (which - 1) * span;
+  return [low, low + span - 1];
 }
 
 /** First and last port for RTP of one more node; the seventh gets the first one's again. */

@@ -65,22 +65,24 @@ export async function natsServer(dir: string): Promise<Server> {
   return { process, url: `nats://127.0.0.1:${port}`, data };
 }
 
-/** rtpengine in user space; `url` is the address of its ng control protocol. */
-export async function rtpengineServer(dir: string): Promise<Server> {
+/** The first, second ... of so many rtpengines, in user space; `url` is the address of its ng control protocol. */
+export async function rtpengineServer(dir: string, which = 1, of = 1): Promise<Server> {
+  const name = `rtpengine-${which}`;
   const [ng, http] = [await freePort(), await freePort()];
-  const [low, high] = rtpPorts();
+  const [low, high] = rtpPorts(which, of);
   mkdirSync(dir, { recursive: true });
   const process = new Process({
-    name: 'rtpengine',
+    name,
     command: 'rtpengine',
     args: [
-      ...['--foreground', '--table=-1', '--interface=127.0.0.1', `--listen-ng=127.0.0.1:${ng}`],
-      ...[`--listen-http=127.0.0.1:${http}`, `--port-min=${low}`, `--port-max=${high}`],
-      ...['--log-stderr', '--log-level=4', '--num-threads=2', `--pidfile=${join(dir, 'rtpengine.pid')}`],
+      ...['--config-file=none', '--foreground', '--table=-1', '--interface=127.0.0.1'],
+      ...[`--listen-ng=127.0.0.1:${ng}`, `--listen-http=127.0.0.1:${http}`],
+      ...[`--port-min=${low}`, `--port-max=${high}`, '--log-stderr', '--log-level=4', '--num-threads=2'],
+      `--pidfile=${join(dir, `${name}.pid`)}`,
     ],
-    log: join(dir, 'rtpengine.log'),
+    log: join(dir, `${name}.log`),
     ready: async () => {
-      await eventually(async () => (await fetch(`http://127.0.0.1:${http}/ping`)).ok, 'rtpengine answers');
+      await eventually(async () => (await fetch(`http://127.0.0.1:${http}/ping`)).ok, `${name} answers`);
     },
   });
   return { process, url: `udp:127.0.0.1:${ng}`, data: dir };

@@ -22,6 +22,15 @@ export interface NodeSpec {
 /** Values of a stand-in's settings. */
 export type Settings = Record<string, string | number | boolean>;
 
+/** An agents' door, kama-wss. */
+export interface DoorSpec {
+  readonly id: string;
+  /** Takes WSS and SIP over TLS too, with a certificate made when it starts. */
+  readonly tls?: boolean;
+  /** Knobs that differ from kamailio/params/knobs.cfg. */
+  readonly knobs?: Record<string, string>;
+}
+
 export interface MeshSpec {
   /** Folder for logs and data; a temporary one, removed at the end, unless given. */
   readonly dir?: string;
@@ -30,12 +39,15 @@ export interface MeshSpec {
   readonly nodes: readonly NodeSpec[];
   /** How many instances of a service; one unless told, and of call-control none. */
   readonly replicas?: Partial<Record<ServiceName, number>>;
-  readonly rtpengine?: boolean;
+  /** How many rtpengines the doors share; one unless told. */
+  readonly rtpengines?: number;
+  /** Doors for agents; none unless told. */
+  readonly doors?: readonly DoorSpec[];
   /** Further keys of policy's config. */
   readonly policy?: Record<string, unknown>;
   /** Further keys of call-control's config. */
   readonly callControl?: Record<string, unknown>;
-  /** Knobs of the door that differ from kamailio/params/knobs.cfg. */
+  /** Knobs of the enterprises' door that differ from kamailio/params/knobs.cfg. */
   readonly knobs?: Record<string, string>;
   readonly progress?: (what: string) => void;
 }

@@ -1,15 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 
-/** A certificate authority of a test's own, in a folder of its own. */
+/** A certificate authority of one's own, in a folder of its own: a temporary one unless given. */
 export class Authority {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'authority-'));
+  readonly #folder: string;
 
-  constructor() {
+  constructor(folder = mkdtempSync(join(tmpdir(), 'authority-'))) {
+    this.#folder = folder;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#openssl(
       'req',
       '-x509',
@@ -17,7 +19,7 @@ export class Authority {
       '-days',
       '2',
       '-subj',
-      '/CN=test',
+      '/CN=callmesh local',
       '-keyout',
       'ca.key',
       '-out',
@@ -61,9 +63,9 @@ export class Authority {
   }
 }
 
-/** A file of Kamailio's tls module: a certificate of this authority, client certificates verified when there is one. */
+/** A file of Kamailio's tls module: a certificate of this authority for loopback, client certificates verified when there is one. */
 export function tlsConfig(authority: Authority): string {
-  authority.issue('edge');
+  authority.issue('edge', 'IP:127.0.0.1,DNS:localhost');
   const file = authority.file('tls.cfg');
   const lines = [
     ...['[server:default]', 'method = TLSv1.2+', 'verify_certificate = yes', 'require_certificate = no'],
