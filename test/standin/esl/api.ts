@@ -31,7 +31,8 @@ const COMMANDS: Record<string, Api> = {
     argument === 'short' ? `${VERSION}\n` : `FreeSWITCH Version ${VERSION}~64bit ( 64bit)\n`,
   hostname: () => hostname(),
   switchname: (node) => node.id,
-  uptime: (node) => `${Math.floor((microseconds() - node.board.startedUs) / 1e6)}\n`,
+  uptime: (node, unit) =>
+    `${Math.floor((microseconds() - node.board.startedUs) / (unit === 'ms' ? 1e3 : 1e6))}\n`,
   strftime: () => localStamp(Date.now()),
   create_uuid: () => randomUUID(),
   global_getvar: (node, name) => globalVariable(node, name),
@@ -112,6 +113,12 @@ function sofia(node: StandinNode, argument: string): string {
   }
   if (/^status profile internal\b/.test(argument)) {
     return `${line}\nName             \tinternal\nURL              \t${url}\nBIND-URL         \t${url};transport=udp,tcp\n${line}\n`;
+  }
+  if (argument === 'status profile mesh reg') return node.registrations.list();
+  const flushed = /^profile mesh flush_inbound_reg (\S+)$/.exec(argument)?.[1];
+  if (flushed) {
+    node.registrations.flush(flushed);
+    return '+OK flushing all registrations matching specified call_id\n';
   }
   const profile = /^(?:profile|(?:xml)?status profile) (\S+)/.exec(argument)?.[1];
   if (profile && profile !== 'internal') return `Invalid Profile [${profile}]`;

@@ -201,6 +201,7 @@ export class Channel {
   bridge(other: Channel): void {
     this.peer = other;
     other.peer = this;
+    this.rtp.bridge(other.rtp);
     this.originator = true;
     other.originator = false;
     const now = microseconds();
@@ -231,6 +232,7 @@ export class Channel {
     a.fire('CHANNEL_UNBRIDGE', bridgeHeaders(a, a === this ? other : this));
     for (const leg of [this, other]) {
       leg.peer = undefined;
+      leg.rtp.part();
       leg.parting = false;
       leg.variables.delete('bridge_uuid');
       leg.variables.delete('signal_bond');

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { listedDevices } from '../../../services/node-agent/src/domain/registrations/listing.ts';
+import { runApi } from '../esl/api.ts';
 import { soon } from '../soon.test-support.ts';
-import { Uac } from '../uac.ts';
+import { Ear, Uac } from '../uac.ts';
 import { type NodeOptions, StandinNode } from './node.ts';
 import { applySettings, DEFAULTS } from './settings.ts';
 
@@ -186,7 +188,44 @@ describe('a node that bridges', () => {
   });
 });
 
+describe('a router', () => {
+  it('keeps the contacts agents register, each with its Path, and lists them as FreeSWITCH does', async () => {
+    const [door, node] = [await caller(), await start()];
+    const register = (expires: number, contact = '<sip:a1@10.0.0.1;transport=ws>') =>
+      door.request('REGISTER', `sip:${node.sip}`, {
+        to: '<sip:alice@acme.example>',
+        contact,
+        headers: { Path: '<sip:edge@10.0.0.9;lr>', Expires: String(expires) },
+      });
+    const listed = () => listedDevices(String(runApi(node, 'sofia', 'status profile mesh reg')), Date.now());
+    expect((await register(300)).headers.get('contact')).toContain('expires=300');
+    await register(300, '<sip:a2@10.0.0.1;transport=ws>');
+    await register(0, '<sip:a2@10.0.0.1;transport=ws>');
+    expect(listed()).toMatchObject([
+      {
+        ...{ aor: 'alice@acme.example', contact: 'sip:a1@10.0.0.1;transport=ws' },
+        path: ['sip:edge@10.0.0.9;lr'],
+      },
+    ]);
+    await register(0, '*');
+    runApi(node, 'sofia', 'profile mesh flush_inbound_reg alice@acme.example');
+    expect(listed()).toEqual([]);
+  });
+});
+
 describe('RTP', () => {
+  it('goes on to the other leg of a bridge', async () => {
+    const far = await start({ id: 'far', settings: { rtp: 'send' } });
+    const near = await start({ id: 'near', settings: { rtp: 'echo', bridgeTo: far.sip } });
+    const ear = await Ear.open('127.0.0.1');
+    const call = dial(await caller(), near, { sdp: ear.offer });
+    ear.answered((await call.outcome).response!.body);
+    await soon(() => ear.received).toBeGreaterThan(5);
+    await soon(() => [...far.channels.values()][0]?.rtp.received).toBeGreaterThan(5);
+    await call.bye();
+    ear.close();
+  });
+
   it('is echoed and counted when it is on', async () => {
     const far = await start({ id: 'far', settings: { rtp: 'echo' } });
     const near = await start({ id: 'near', settings: { rtp: 'send', bridgeTo: far.sip } });

@@ -2,8 +2,7 @@ import { runApi } from '../esl/api.ts';
 import { EslServer } from '../esl/server.ts';
 import { SipAgent } from '../sip/agent.ts';
 import type { IncomingSession } from '../sip/incoming.ts';
-import type { ExtraHeaders } from '../sip/message.ts';
-import type { ServerTransaction } from '../sip/server-transaction.ts';
+import type { ExtraHeaders, SipRequest } from '../sip/message.ts';
 import type { SipTimers } from '../sip/timers.ts';
 import { CallLeg } from './call.ts';
 import { Channel } from './channel.ts';
@@ -12,6 +11,7 @@ import type { Room } from './conference.ts';
 import { routeInbound } from './dialplan.ts';
 import { Originator } from './originate.ts';
 import { invitationVariables, profileOf } from './profile.ts';
+import { Registrations } from './registrations.ts';
 import { RtpPort } from './rtp.ts';
 import { SessionCounter } from './sessions.ts';
 import { applySettings, DEFAULTS, type Settings } from './settings.ts';
@@ -44,6 +44,10 @@ export class StandinNode {
   readonly globals = new Map<string, string>();
   readonly counter = new SessionCounter();
   readonly originator = new Originator(this);
+  /** Of agents, when it is a router. */
+  readonly registrations = new Registrations((subclass, fields) =>
+    this.board.fire('CUSTOM', () => fields, { subclass }),
+  );
   /** Called when `fsctl shutdown` has closed everything. */
   onStopped: () => void = () => {};
   frozen = false;
@@ -63,7 +67,7 @@ export class StandinNode {
     });
     agent.onInvite = (session) => this.invited(session);
     agent.ignoresInvites = () => this.settings.ignoreInvites;
-    agent.onOther = (request, transaction) => this.other(request.method, transaction);
+    agent.onOther = (request) => this.other(request);
     this.heartbeat = setInterval(() => this.beat(), (options.heartbeatS ?? 20) * 1000);
   }
 
@@ -236,13 +240,12 @@ export class StandinNode {
     void routeInbound(this, leg);
   }
 
-  private other(
-    method: string,
-    _transaction: ServerTransaction,
-  ): number | { status: number; reason?: string; headers?: ExtraHeaders } {
+  private other(request: SipRequest): number | { status: number; reason?: string; headers?: ExtraHeaders } {
     const { settings } = this;
+    const { method } = request;
     const closed = settings.pausedInbound || this.full;
-    if (method === 'REGISTER') return closed ? { status: 503, ...busy() } : 200;
+    if (method === 'REGISTER' && closed) return { status: 503, ...busy() };
+    if (method === 'REGISTER') return { status: 200, headers: this.registrations.take(request) };
     if (method !== 'OPTIONS') return 405;
     if (closed && settings.optionsBusy) return { status: 503, ...busy() };
     return { status: 200, headers: { Contact: `<sip:${this.sip}>`, Accept: 'application/sdp' } };

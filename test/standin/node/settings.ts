@@ -31,7 +31,10 @@ export interface Settings {
   dialplanTimeoutMs: number;
   /** rtp_audio_in_mos of calls that end. */
   mos: number;
-  /** "echo" binds a UDP port per call and sends back what comes, "send" also sends 50 packets a second. */
+  /**
+   * "echo" binds a UDP port per call and sends back what comes, and on to the other leg of a bridge; "send" sends
+   * 50 packets a second.
+   */
   rtp: 'off' | 'echo' | 'send';
 }
 

@@ -95,6 +95,7 @@ export class SipAgent {
       body?: string;
       callId?: string;
       seq?: number;
+      contact?: string;
     } = {},
   ): Promise<SipResponse> {
     const target = options.target ?? uriTarget(uri);
@@ -107,7 +108,7 @@ export class SipAgent {
     headers.add('To', options.to ?? `<${uri}>`);
     headers.add('Call-ID', options.callId ?? `${token()}@${this.host}`);
     headers.add('CSeq', `${options.seq ?? 1} ${method}`);
-    headers.add('Contact', this.contact(target.transport));
+    headers.add('Contact', options.contact ?? this.contact(target.transport));
     headers.add('User-Agent', this.product);
     for (const [name, value] of headerPairs(options.headers)) headers.add(name, value);
     return this.exchange({ kind: 'request', method, uri, headers, body: options.body ?? '' }, target);
