@@ -12,14 +12,14 @@ const RTP_SPAN = 500;
 
 /** Above the ephemeral range: media of the FreeSWITCH nodes, a range for each, since they too share silently. */
 const NODE_RTP_FIRST = 61_000;
-const NODE_RTP_SPAN = 150;
-const NODE_RTP_RANGES = 6;
+const NODE_RTP_SPAN = 376;
+const NODE_RTP_RANGES = 12;
 
 /** Test workers draw from ranges of their own: none sees a port as free that another is about to take. */
 const slot = Number(process.env.VITEST_POOL_ID ?? 0) % SLOTS;
 const base = FIRST + slot * SPAN;
 let next = Math.floor(Math.random() * SPAN);
-let nextNode = 0;
+let nextNode = Math.floor(Math.random() * NODE_RTP_RANGES);
 
 function canBindTcp(port: number): Promise<boolean> {
   return new Promise((resolve) => {
@@ -53,9 +53,8 @@ export function rtpPorts(which = 1, of = 1): [low: number, high: number] {
   return [low, low + span - 1];
 }
 
-/** First and last port for RTP of one more node; the seventh gets the first one's again. */
+/** First and last port for RTP of one more node, 187 calls; the thirteenth gets the first one's again. */
 export function nodeRtpPorts(): [low: number, high: number] {
-  const range = slot * NODE_RTP_RANGES + (nextNode++ % NODE_RTP_RANGES);
-  const low = NODE_RTP_FIRST + range * NODE_RTP_SPAN;
+  const low = NODE_RTP_FIRST + (nextNode++ % NODE_RTP_RANGES) * NODE_RTP_SPAN;
   return [low, low + NODE_RTP_SPAN - 2];
 }

@@ -153,6 +153,8 @@ export class Nats implements Component {
       pingInterval: PING_MS,
       maxPingOut: 2,
       timeout: 2_000,
+      // Each request would make an Error with its stack, in case it fails: a twentieth of session-cache's time.
+      noAsyncTraces: true,
       reconnectDelayHandler: () => 100 + Math.random() * (MAX_RECONNECT_MS - 100),
     });
     this.#connection = connection;
