@@ -31,6 +31,7 @@ export interface Caller {
 
 /** Keepalive finds a frozen peer within three seconds; the back-off never grows past one. */
 const CHANNEL: ClientOptions = {
+  'grpc.enable_channelz': 0,
   'grpc.keepalive_time_ms': 2_000,
   'grpc.keepalive_timeout_ms': 1_000,
   'grpc.keepalive_permit_without_calls': 1,
