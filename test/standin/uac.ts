@@ -17,15 +17,18 @@
 //   const ear = await Ear.open(host);                  // audio of a call: sends silence, counts and listens
 //   uac.call({ ..., sdp: ear.offer });  ear.answered(outcome.response.body);  ear.received, ear.loud, ear.sent
 //
+//   await uac.register({ proxy, aor: 'sip:alice@acme.example', credentials });
 //   await uac.options('127.0.0.1:5060');  uac.sendRaw('...', '127.0.0.1:5060');  uac.close();
 //
 // Node that answered: header X-Callmesh-Node of the 18x or 200, else the Contact's address. Calls that come in are
 // answered 200 unless `uac.onCall` is set. `close` forgets live calls without a word: hang up first.
 import { SipAgent } from './sip/agent.ts';
+import { authorize, type Credentials, parseChallenge } from './sip/digest.ts';
+import { token } from './sip/endpoint.ts';
 import type { IncomingSession } from './sip/incoming.ts';
 import type { SipResponse } from './sip/message.ts';
 import type { SipTimers } from './sip/timers.ts';
-import { parseTarget } from './sip/uri.ts';
+import { parseTarget, parseUri } from './sip/uri.ts';
 import { audio } from './uac/audio.ts';
 import { type Batch, type RunOptions, summary } from './uac/batch.ts';
 import { type CallOptions, type Outcome, UacCall } from './uac/call.ts';
@@ -100,6 +103,30 @@ export class Uac {
   options(proxy: string): Promise<SipResponse> {
     const target = parseTarget(proxy);
     return this.agent.request('OPTIONS', `sip:${target.host}:${target.port}`, { target });
+  }
+
+  /** REGISTER of this address, and once more with credentials when asked for them; resolves with the last answer. */
+  async register(options: {
+    proxy: string;
+    /** "sip:alice@acme.example". */
+    aor: string;
+    credentials: Credentials;
+    expires?: number;
+  }): Promise<SipResponse> {
+    const { proxy, aor, credentials, expires = 60 } = options;
+    const uri = `sip:${parseUri(aor)?.host}`;
+    const callId = token();
+    const send = (seq: number, more: Record<string, string> = {}) =>
+      this.agent.request('REGISTER', uri, {
+        ...{ target: parseTarget(proxy), from: `<${aor}>`, to: `<${aor}>`, callId, seq },
+        headers: { Expires: String(expires), ...more },
+      });
+    const first = await send(1);
+    const challenge = parseChallenge(first.headers.get('www-authenticate') ?? '');
+    if (first.status !== 401 || !challenge) return first;
+    return send(2, {
+      Authorization: authorize(challenge, credentials, { method: 'REGISTER', uri }, token()),
+    });
   }
 
   /** Any request outside a dialog. */

@@ -1,8 +1,16 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
 import { ROOT } from '../src/paths.ts';
 import type { MeshSpec, NodeSpec } from '../src/spec.ts';
 
 const HERE = join(ROOT, 'deploy/local/demo');
+
+/** Agents of one tenant who can sign in; their hashes are in the tenants' documents. */
+export const LOGINS = [
+  { agent: 'alice@acme.example', extension: '201', password: 'demo-only' },
+  { agent: 'bob@acme.example', extension: '202', password: 'demo-only' },
+] as const;
 
 /** Nodes of the demo. The robots' cluster is left out where each node is a whole FreeSWITCH: two cores are few. */
 function nodes(server: 'standin' | 'freeswitch'): NodeSpec[] {
@@ -10,11 +18,15 @@ function nodes(server: 'standin' | 'freeswitch'): NodeSpec[] {
   const media = (id: string, group: string, max: number, zone: string): NodeSpec => ({
     ...{ id, role: 'media', group, max, zone, server },
     // The default application answers, not the stand-in by itself.
-    ...(!real && { set: { parkS: 60 } }),
+    ...(!real && { set: { parkS: 60, rtp: 'echo' } }),
+  });
+  const router = (id: string, zone: string): NodeSpec => ({
+    ...{ id, role: 'router', group: 'routers', zone, server },
+    ...(!real && { set: { rtp: 'echo' } }),
   });
   return [
-    { id: 'fs-router-1', role: 'router', group: 'routers', zone: 'z1', server },
-    { id: 'fs-router-2', role: 'router', group: 'routers', zone: 'z2', server },
+    router('fs-router-1', 'z1'),
+    router('fs-router-2', 'z2'),
     media('fs-media-a1', 'media-a', 100, 'z1'),
     media('fs-media-a2', 'media-a', 100, 'z2'),
     media('fs-media-b1', 'media-b', 200, 'z1'),
@@ -23,13 +35,24 @@ function nodes(server: 'standin' | 'freeswitch'): NodeSpec[] {
   ];
 }
 
-/** Two tenants: acme on the platform's nodes, globex on clusters of its own. */
-export function demoSpec(server: 'standin' | 'freeswitch'): MeshSpec {
+/** Two tenants: acme on the platform's nodes, globex on clusters of its own; agents of both come from this page. */
+export function demoSpec(server: 'standin' | 'freeswitch', dir: string, page: string): MeshSpec {
   return {
-    seed: ['platform', 'acme', 'globex'].map((name) => join(HERE, `${name}.yaml`)),
+    seed: [join(HERE, 'platform.yaml'), ...['acme', 'globex'].map((name) => tenantFile(name, dir, page))],
     replicas: { policy: 2, 'call-control': 1 },
     nodes: nodes(server),
+    doors: [{ id: 'kama-wss-1' }],
   };
+}
+
+/** The tenant's document with the page among those its agents may come from: only now is its port known. */
+function tenantFile(name: string, dir: string, page: string): string {
+  const document = parse(readFileSync(join(HERE, `${name}.yaml`), 'utf8'));
+  document.tenant.web_origins = [page];
+  mkdirSync(dir, { recursive: true });
+  const file = join(dir, `${name}.yaml`);
+  writeFileSync(file, stringify(document));
+  return file;
 }
 
 /** A number, and the group its calls belong on. */

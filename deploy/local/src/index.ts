@@ -1,3 +1,4 @@
+export { AgentPage, type PageConfig } from './agent-page.ts';
 export { Authority, tlsConfig } from './certificates.ts';
 export type { AgentsDoor } from './doors.ts';
 export { freeswitchApi, freeswitchBinary, freeswitchNode } from './freeswitch.ts';

@@ -1,4 +1,4 @@
-import { answerSdp, formatSdp, isHold, parseSdp } from '../sip/sdp.ts';
+import { answerSdp, commonCodecs, formatSdp, isHold, parseSdp } from '../sip/sdp.ts';
 import type { Channel } from './channel.ts';
 
 /** The SDP of one leg: what it offers and answers, always its own address (media is anchored). */
@@ -16,9 +16,13 @@ export class LegMedia {
     channel.set('advertised_media_ip', host);
   }
 
-  /** An offer of our own. */
-  offer(direction: 'sendrecv' | 'sendonly' = 'sendrecv'): string {
-    return this.remember(formatSdp({ ...this.next(), direction, dtmf: 101 }));
+  /** An offer of our own; for the leg that bridges, whose codecs these then are: nothing is transcoded. */
+  offer(direction: 'sendrecv' | 'sendonly' = 'sendrecv', bridging?: Channel): string {
+    const theirs = parseSdp(bridging?.variables.get('switch_r_sdp') ?? '');
+    const payloads = theirs && commonCodecs(theirs);
+    return this.remember(
+      formatSdp({ ...this.next(), direction, dtmf: 101, ...(payloads?.length && { payloads }) }),
+    );
   }
 
   /** The far end's SDP; fires hold and unhold by its direction. */

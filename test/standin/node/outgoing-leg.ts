@@ -38,7 +38,7 @@ export function outgoingLeg(
     headers,
   });
   const leg = new CallLeg(node, channel, session);
-  session.invite.body = leg.media.offer();
+  session.invite.body = leg.media.offer('sendrecv', calling.caller?.channel);
   session.invite.headers.set('Content-Type', 'application/sdp');
   describe(channel, session, destination);
   for (const [header, value] of headers) channel.set(`sip_h_${header}`, value);

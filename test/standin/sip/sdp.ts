@@ -65,6 +65,11 @@ export interface SdpInput {
 
 const NAMES: Record<number, string> = { 0: 'PCMU/8000', 8: 'PCMA/8000' };
 
+/** The codecs of an offer that we know too, in its order. */
+export function commonCodecs({ payloads }: AudioOffer): number[] {
+  return payloads.filter((payload) => payload in NAMES);
+}
+
 export function formatSdp(input: SdpInput): string {
   const owner = input.owner ?? 'FreeSWITCH';
   const payloads = input.payloads ?? [0, 8];
@@ -91,7 +96,7 @@ export function answerSdp(
   offer: AudioOffer,
   own: Pick<SdpInput, 'address' | 'port' | 'id' | 'version'>,
 ): string | undefined {
-  const codec = offer.payloads.find((payload) => payload in NAMES);
+  const [codec] = commonCodecs(offer);
   if (codec === undefined) return undefined;
   return formatSdp({
     ...own,
