@@ -91,7 +91,9 @@ describe('a node-agent beside the agents’ door', () => {
   it('registers the edge, in no group, with a start identity as epoch', async () => {
     const node = await stage.registered('kama-wss', ID);
     expect(node).toMatchObject({ id: ID, role: NodeRole.NODE_ROLE_KAMA_WSS, group: '' });
-    expect(node.epoch).toMatch(/^\d+-\d+$/);
+    // With the name its flows bear, so that a router tells the flows of this life from those of another.
+    const life = (await rpc.ask('htable.get', ['own', 'life'])) as { item: { value: string } };
+    expect(node.epoch).toMatch(new RegExp(`^\\d+-\\d+-${life.item.value}$`));
     await stage.up(ID);
   });
 

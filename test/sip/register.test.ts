@@ -290,6 +290,20 @@ describe('the registration of an agent whose connection ended', () => {
     expect(header(last, 'X-Callmesh-Agent')).toBe('alice@acme.example');
   });
 
+  it('is removed by another router when the one that keeps it is dead', async () => {
+    const other = await s.router();
+    await s.edge.rpc('htable.sets', ['tenants', 'acme', '3']);
+    await s.edge.fallbackNodes([[3, other.key]]);
+    const agent = await s.webAgent(alice);
+    await agent.register();
+    const { contact } = router.bindings[0]!;
+    await s.edge.rpc('htable.sets', ['nodes', router.key, 'down|fs-router-1|e']);
+    (agent.peer as WebPeer).drop();
+    const { message } = await other.peer.takeRequest('REGISTER');
+    expect(uriOf(header(message, 'Contact'))).toBe(contact);
+    expect(header(message, 'Expires')).toBe('0');
+  });
+
   it('is removed also when that happened while the router was still asked', async () => {
     const agent = await s.webAgent(alice);
     const held = new Promise<void>((resolve) => {

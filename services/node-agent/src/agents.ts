@@ -21,6 +21,7 @@ import { PolicyAnswers } from './adapters/xml/policy-answers.ts';
 import type { AgentConfig, FreeSwitchConfig, KamailioConfig } from './config.ts';
 import type { Identity } from './domain/identity.ts';
 import { tablesOf } from './domain/kamailio/desired.ts';
+import { Doors } from './domain/registrations/doors.ts';
 import { edgeOf } from './domain/registrations/edge.ts';
 import { commandServer } from './handlers/commands.ts';
 import type { AgentView } from './handlers/status.ts';
@@ -45,7 +46,7 @@ export async function freeSwitchAgent(
   const announcer = app.add(new Announcer(app, etcd, nats));
   const calls = app.add(new CallPublisher(app, nats));
   const waits = new Waits();
-  const freeswitch = new FreeSwitch(app, identity, backend.esl, join(stateDir, 'legs.json'), {
+  const freeswitch = new FreeSwitch(app, identity, backend.esl, join(stateDir, 'legs.jsonl'), {
     announcer,
     calls,
     onLoad: (now) => (now ? load.flush() : load.kick()),
@@ -71,7 +72,8 @@ async function meshSide(
   services: AgentConfig['services'],
 ): Promise<Attendant[]> {
   const { app, etcd, identity } = wiring;
-  const nodes = app.add(new EtcdSource(app, etcd, [], () => {}));
+  const nodes = app.add(new EtcdSource(app, etcd, [], () => onNodes()));
+  let onNodes = () => {};
   const trunks =
     identity.role === NodeRole.NODE_ROLE_TANDEM ? await carrierTrunks(wiring, backend, services) : undefined;
   if (backend.xml) {
@@ -87,7 +89,13 @@ async function meshSide(
     app.addresses.xml = () => endpoint.address;
   }
   if (trunks) return [trunks];
-  return identity.role === NodeRole.NODE_ROLE_ROUTER ? [await registrations(wiring, services, nodes)] : [];
+  if (identity.role !== NodeRole.NODE_ROLE_ROUTER) return [];
+  const doors = new Doors();
+  const kept = await registrations(wiring, services, nodes, doors);
+  onNodes = () => {
+    if (doors.see(nodes.view?.nodes.values())) kept.doorsChanged();
+  };
+  return [kept];
 }
 
 async function carrierTrunks(
@@ -108,6 +116,7 @@ async function registrations(
   { app, identity, stateDir }: Wiring,
   services: AgentConfig['services'],
   nodes: EtcdSource,
+  doors: Doors,
 ): Promise<Registrations> {
   const file = join(stateDir, 'tenants.json');
   const tenants = app.add(await TenantMemory.open(app, services.tenant_registry, file, () => {}));
@@ -118,7 +127,7 @@ async function registrations(
     tenantOf: (aor) => tenants.directory.tenantByDomain(aor.slice(aor.lastIndexOf('@') + 1))?.id,
     edgeOf: (path) => edgeOf(path, nodes.view?.nodes.values() ?? []),
   });
-  return app.add(new Registrations(app, app.add(outbox)));
+  return app.add(new Registrations(app, app.add(outbox), doors));
 }
 
 /** Wires the sidecar of a Kamailio; returns its view of the edge. */

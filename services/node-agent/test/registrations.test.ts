@@ -20,6 +20,7 @@ let tenants: Map<string, string> | undefined;
 /** What FreeSWITCH lists: contact and seconds left. */
 let listed: { contact: string; left?: number; callId?: string }[];
 let missing = false;
+let deadDoor = 'none';
 
 function list(): string {
   if (missing) return 'Invalid Profile!\n';
@@ -46,6 +47,7 @@ beforeEach(async () => {
   tenants = new Map([['acme.example', 'acme']]);
   listed = [];
   missing = false;
+  deadDoor = 'none';
   const scripted = scriptedApp();
   lacks = scripted.lacks;
   cache = await ScriptedCache.start(scripted.app);
@@ -56,7 +58,9 @@ beforeEach(async () => {
     tenantOf: (aor) => tenants?.get(aor.slice(aor.indexOf('@') + 1)),
     edgeOf: ([hop = '']) => /sip:([^@]+)@/.exec(hop)?.[1] ?? '',
   });
-  const registrations = new Registrations(scripted.app, outbox);
+  const registrations = new Registrations(scripted.app, outbox, {
+    isGone: ([hop = '']) => hop.includes(`@${deadDoor}`),
+  });
   parts = [registrations, outbox];
 });
 afterEach(async () => {
@@ -198,6 +202,19 @@ describe('after a connection was made', () => {
     await start();
     await told(`gone ${ALICE} sip:gone@x`);
     expect([...cache.contacts.keys()]).toEqual([`${ALICE} sip:elsewhere@x`, `${ALICE} sip:before@x`]);
+  });
+
+  it('whoever was behind a door that died has gone, though FreeSWITCH keeps them', async () => {
+    listed = [{ contact: 'sip:page@x' }];
+    known('sip:page@x', { path: [PATH] });
+    await start();
+    expect(changes()).toEqual([]);
+    deadDoor = '10.0.0.1:5060';
+    (parts[0] as Registrations).doorsChanged();
+    await told(`gone ${ALICE} sip:page@x`);
+    deadDoor = 'none';
+    (parts[0] as Registrations).doorsChanged();
+    await told(`gone ${ALICE} sip:page@x`, `put ${ALICE} sip:page@x`);
   });
 
   it('what is heard while the list is fetched is newer than the list', async () => {

@@ -11,6 +11,8 @@ interface Owner {
   agentId: string;
   /** Trunk it came or left by. */
   trunkId: string;
+  /** W3C traceparent its setup is a part of; empty when it is not traced. */
+  trace: string;
 }
 
 /** A live channel of FreeSWITCH, whose it is, and what is going on on it. Times are milliseconds since 1970, 0: never. */
@@ -93,6 +95,7 @@ function ownerOf(fields: Fields, outbound: boolean, origin: Leg | undefined): Ow
     // What a leg that is called says of agent and trunk in headers is about whoever calls.
     agentId: fields.variable('callmesh_agent') ?? (outbound ? '' : said('Agent')),
     trunkId: fields.variable('callmesh_trunk') ?? (outbound ? '' : said('Trunk')),
+    trace: said('Trace') || (origin?.trace ?? ''),
   };
 }
 

@@ -1,5 +1,12 @@
 import type { NodeCommand, NodeCommandResult } from '@callmesh/proto/command';
-import { type App, type Component, type Nats, serveCommands, toCallmeshError } from '@callmesh/runtime';
+import {
+  type App,
+  aboutCall,
+  type Component,
+  type Nats,
+  serveCommands,
+  toCallmeshError,
+} from '@callmesh/runtime';
 
 /** Who carries out commands. */
 export interface CommandTarget {
@@ -34,7 +41,9 @@ export function commandServer(app: App, nats: Nats, nodeId: string, target: Comm
   return {
     name: 'commands',
     async start() {
-      subscription = serveCommands(nats, nodeId, carryOut);
+      subscription = serveCommands(nats, nodeId, (command) =>
+        aboutCall({ session: command.sessionId }, () => carryOut(command)),
+      );
     },
     async drain() {
       subscription?.close();

@@ -143,7 +143,7 @@ export class ScriptedAgent {
       app,
       { ...NODE, zone: '', weight: 1, maxSessions: 0 },
       address,
-      join(dir, 'legs.json'),
+      join(dir, 'legs.jsonl'),
       {
         announcer: { up: () => {}, down: () => {} } as unknown as Announcer,
         calls: { publish: (event: CallEvent) => void this.told.push(event) } as unknown as CallPublisher,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { fail, withTimeout } from '@callmesh/runtime';
+import { fail, inSpan, SpanKind, withTimeout } from '@callmesh/runtime';
 import { EslEvent } from './event.ts';
 import { JobTable } from './jobs.ts';
 import { contentType, type EslMessage } from './message.ts';
@@ -98,14 +98,22 @@ export class EslConnection {
    * leaves FreeSWITCH on this connection meanwhile: only for quick ones.
    * Errors: precondition_failed when the output says -ERR or -USAGE.
    */
-  async api(command: string, deadlineMs = COMMAND_MS): Promise<string> {
-    const reply = await this.#send(`api ${oneLine(command)}`, nameOf(command), deadlineMs);
-    // `api` without an argument is answered by command/reply: the text is in a header then.
-    return checked(command, reply.body.toString('utf8') || replyText(reply));
+  api(command: string, deadlineMs = COMMAND_MS): Promise<string> {
+    return inSpan(`esl api ${nameOf(command)}`, SpanKind.CLIENT, {}, async () => {
+      const reply = await this.#send(`api ${oneLine(command)}`, nameOf(command), deadlineMs);
+      // `api` without an argument is answered by command/reply: the text is in a header then.
+      return checked(command, reply.body.toString('utf8') || replyText(reply));
+    });
   }
 
   /** Runs a command in the background; resolves with its BACKGROUND_JOB event. Needs that event subscribed. */
-  async bgapi(command: string, deadlineMs: number): Promise<EslEvent> {
+  bgapi(command: string, deadlineMs: number): Promise<EslEvent> {
+    return inSpan(`esl bgapi ${nameOf(command)}`, SpanKind.CLIENT, {}, () =>
+      this.#bgapi(command, deadlineMs),
+    );
+  }
+
+  async #bgapi(command: string, deadlineMs: number): Promise<EslEvent> {
     const text = `bgapi ${oneLine(command)}`;
     const id = randomUUID();
     const done = this.#jobs.expect(id, nameOf(command), deadlineMs);

@@ -99,7 +99,7 @@ export class FreeSwitch implements Component, LoadSource {
     clearTimeout(this.#again);
     this.#pulse.end();
     this.#client.stop();
-    await this.#legs.stop();
+    this.#legs.stop();
   }
 
   load(now: number): Load {

@@ -10,6 +10,7 @@ import type { EslEvent } from '../esl/event.ts';
 import { LegMemory } from './leg-memory.ts';
 import { endFields } from './life.ts';
 import { reconcile } from './reconciler.ts';
+import { inTrace } from './trace.ts';
 
 /** How often the table is compared with FreeSWITCH's list, milliseconds. */
 const RECONCILE_MS = 60_000;
@@ -49,8 +50,9 @@ export class Legs {
     return this.#table.get(uuid);
   }
 
-  stop(): Promise<void> {
-    return this.#memory.stop();
+  stop(): void {
+    this.#memory.flush();
+    this.#memory.close();
   }
 
   /**
@@ -77,6 +79,8 @@ export class Legs {
 
   apply(event: EslEvent, now: number): void {
     const before = this.#table.size;
+    // Of a leg under another name the old one is not to be remembered: all is written anew.
+    if (event.name === 'CHANNEL_UUID') this.#memory.close();
     this.#tell(this.#table.apply(event, now), event);
     if (this.#table.size !== before) this.#onChange();
   }
@@ -129,8 +133,8 @@ export class Legs {
     const node = this.#node;
     if (!node || events.length === 0) return;
     const told = { node, recordings: this.#recordings, reconciled, now: Date.now() };
-    for (const event of events) this.#calls.publish(callEventOf(event, fields, told));
-    this.#memory.touch();
+    for (const event of events) inTrace(event, () => this.#calls.publish(callEventOf(event, fields, told)));
+    for (const { leg } of events) this.#memory.note(leg);
     this.#onChange();
   }
 }

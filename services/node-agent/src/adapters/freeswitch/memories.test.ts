@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -73,7 +73,7 @@ describe('commands on disk', () => {
 });
 
 describe('legs on disk', () => {
-  const path = () => join(dir, 'legs.json');
+  const path = () => join(dir, 'legs.jsonl');
   const memory = (legs = [legLike()]) =>
     new LegMemory(
       path(),
@@ -81,14 +81,27 @@ describe('legs on disk', () => {
       () => {},
     );
 
-  it('are there for the next agent', async () => {
-    const first = memory();
-    first.touch();
-    await first.stop();
-    expect(memory().load()).toMatchObject({ epoch: 'e', legs: [legLike()] });
+  it('are there for the next agent, however the one before ended', async () => {
+    const [kept, ended] = [legLike(), { ...legLike(), uuid: 'b' }];
+    const first = memory([kept, ended]);
+    first.note(kept);
+    await Promise.resolve();
+    expect(memory().load()).toMatchObject({ epoch: 'e', legs: [kept, ended] });
+    first.note({ ...kept, bridgedTo: 'c' });
+    first.note({ ...ended, hungUp: true });
+    await Promise.resolve();
+    expect(memory().load()).toMatchObject({ epoch: 'e', legs: [{ ...kept, bridgedTo: 'c' }] });
   });
 
-  it.each(['', '{', '[]', 'null', '{"epoch":"e","legs":[]}', '{"format":99,"epoch":"e","legs":[{}]}'])(
+  it('survive the half line of an agent that was killed while it wrote', async () => {
+    const first = memory();
+    first.note(legLike());
+    first.flush();
+    writeFileSync(path(), `${readFileSync(path(), 'utf8')}{"uuid":"x","cal`);
+    expect(memory().load()).toMatchObject({ legs: [legLike()] });
+  });
+
+  it.each(['', '{', '[]', 'null', '{"epoch":"e","legs":[]}', '{"format":99,"epoch":"e"}\n'])(
     'are none when the file holds %j',
     (text) => {
       writeFileSync(path(), text);
@@ -96,19 +109,46 @@ describe('legs on disk', () => {
     },
   );
 
-  it('are written once for many changes', async () => {
-    let asked = 0;
-    const counting = new LegMemory(
+  it('stay a bounded file, however often they change', () => {
+    const first = memory();
+    for (let change = 0; change < 5_000; change++) {
+      first.note({ ...legLike(), ordinal: change });
+      first.flush();
+    }
+    expect(readFileSync(path(), 'utf8').split('\n').length).toBeLessThan(1_100);
+  });
+
+  it('of another life of FreeSWITCH take the place of those before', () => {
+    let epoch = 'e';
+    const living = new LegMemory(
       path(),
-      () => {
-        asked += 1;
-        return { epoch: 'e', legs: [] };
-      },
+      () => ({ epoch, legs: [] }),
       () => {},
     );
-    for (let change = 0; change < 100; change++) counting.touch();
-    await counting.stop();
-    // Once for the pause, once for the file.
-    expect(asked).toBe(2);
+    living.note(legLike());
+    living.flush();
+    epoch = 'f';
+    living.note({ ...legLike(), hungUp: true });
+    living.flush();
+    expect(memory().load()).toEqual({ epoch: 'f', legs: [] });
+  });
+
+  it('that cannot be written are told of, and written whole when that is possible again', () => {
+    const errors: Error[] = [];
+    const legs = [legLike(), { ...legLike(), uuid: 'b' }];
+    const blocked = join(dir, 'gone', 'legs.jsonl');
+    const first = new LegMemory(
+      blocked,
+      () => ({ epoch: 'e', legs }),
+      (error) => errors.push(error),
+    );
+    rmSync(join(dir, 'gone'), { recursive: true });
+    first.note(legs[0]!);
+    first.flush();
+    expect(errors).toHaveLength(1);
+    mkdirSync(join(dir, 'gone'));
+    first.note(legs[1]!);
+    first.flush();
+    expect(first.load()?.legs).toHaveLength(2);
   });
 });

@@ -1,6 +1,7 @@
 import type { App, Component } from '@callmesh/runtime';
 import { differences } from '../../domain/registrations/compare.ts';
 import { type Device, keyOf } from '../../domain/registrations/device.ts';
+import { AWAY_MS, type Doors } from '../../domain/registrations/doors.ts';
 import { heardOf, REGISTERED, UNREGISTERED } from '../../domain/registrations/heard.ts';
 import { listedDevices } from '../../domain/registrations/listing.ts';
 import { Due } from '../due.ts';
@@ -12,6 +13,7 @@ import type { Attendant } from './attendant.ts';
 const COMMAND_MS = 10_000;
 /** When the two lists are compared again: on suspicion, after a failure, and anyway, milliseconds. */
 const SOON_MS = 1_000;
+const DOORS_MS = 100;
 const FAILED_MS = 5_000;
 const ANYWAY_MS = 300_000;
 /** Names an API command takes as they are. */
@@ -24,14 +26,17 @@ export class Registrations implements Attendant, Component {
   readonly subclasses = [REGISTERED, UNREGISTERED];
   readonly #app: App;
   readonly #outbox: RegistrationOutbox;
+  readonly #doors: Pick<Doors, 'isGone'>;
   #connection: EslConnection | undefined;
+  #leave: NodeJS.Timeout | undefined;
   readonly #due = new Due(() => this.#compareSafely());
   /** Contacts, and whole addresses of record, heard of while the lists are compared: that is newer than both. */
   #heard: Set<string> | undefined;
 
-  constructor(app: App, outbox: RegistrationOutbox) {
+  constructor(app: App, outbox: RegistrationOutbox, doors: Pick<Doors, 'isGone'>) {
     this.#app = app;
     this.#outbox = outbox;
+    this.#doors = doors;
   }
 
   async onOpen(connection: EslConnection): Promise<void> {
@@ -41,7 +46,17 @@ export class Registrations implements Attendant, Component {
 
   async stop(): Promise<void> {
     this.#connection = undefined;
+    clearTimeout(this.#leave);
     this.#due.cancel();
+  }
+
+  /** A door went, came or began anew: whoever was behind it may be gone now, or be when it stays away. */
+  doorsChanged(): void {
+    this.#leave ??= setTimeout(() => {
+      this.#leave = undefined;
+      this.#due.in(0);
+    }, AWAY_MS + SOON_MS);
+    this.#due.in(DOORS_MS);
   }
 
   onCustom(event: EslEvent): void {
@@ -93,7 +108,8 @@ export class Registrations implements Attendant, Component {
     const listed = listedDevices(list.body, now);
     if (!listed) throw new Error('FreeSWITCH does not list its registrations');
     const known = await this.#outbox.known();
-    const changes = differences({ listed, known, began, isNewer });
+    const isGone = ({ path }: Device) => this.#doors.isGone(path, now);
+    const changes = differences({ listed, known, began, isNewer, isGone });
     for (const device of changes) this.#outbox.tell(device);
     if (changes.length > 0) this.#app.log.info({ changes: changes.length }, 'registrations were compared');
   }

@@ -118,7 +118,7 @@ export class Kamailio implements Component, LoadSource {
       // What is promised to Kamailio is on disk first, and there for one that only just starts.
       await knowledge.store(desired);
       await mirror.writeLists(desired, known);
-      this.#begin(await askLife(rpc));
+      this.#begin(await askLife(rpc, this.#identity.role));
       const changes = await mirror.apply(desired, known);
       if (changes > 0)
         this.#app.log.info({ changes, destinations: this.destinations }, 'kamailio is up to date');

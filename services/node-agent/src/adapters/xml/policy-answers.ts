@@ -1,6 +1,6 @@
-import { type App, fail } from '@callmesh/runtime';
+import { type App, continueTrace, fail, inject, inSpan, SpanKind } from '@callmesh/runtime';
 import { type Document, documentOf } from '../../domain/xml/document.ts';
-import { answerKey, type Question } from '../../domain/xml/question.ts';
+import { answerKey, type Question, traceOf } from '../../domain/xml/question.ts';
 import { Turns } from '../../domain/xml/turns.ts';
 import { LastAnswers } from './last-answers.ts';
 
@@ -32,7 +32,13 @@ export class PolicyAnswers {
   }
 
   /** The document; undefined when policy is away and the question is new. `body` is the form as it came. */
-  async ask(question: Question, body: string): Promise<string | undefined> {
+  ask(question: Question, body: string): Promise<string | undefined> {
+    return continueTrace(traceOf(question), () =>
+      inSpan(`ask ${question.section}`, SpanKind.CLIENT, {}, () => this.#ask(question, body)),
+    );
+  }
+
+  async #ask(question: Question, body: string): Promise<string | undefined> {
     const began = performance.now();
     const key = answerKey(question);
     const asked = await this.#askEach(key, question, body);
@@ -84,9 +90,12 @@ export class PolicyAnswers {
   }
 
   async #askOne(url: string, body: string, ms: number): Promise<Document> {
+    const trace: Record<string, string> = {};
+    inject(trace, { set: (carrier, key, value) => Object.assign(carrier, { [key]: value }) });
     const response = await fetch(url, {
       method: 'POST',
       headers: {
+        ...trace,
         authorization: `Bearer ${this.#app.config.auth.token}`,
         'content-type': 'application/x-www-form-urlencoded',
       },

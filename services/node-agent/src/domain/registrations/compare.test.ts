@@ -15,6 +15,7 @@ const compare = (listed: Device[], known: Device[], newer: Device[] = []) =>
     known,
     began: BEGAN,
     isNewer: (one) => newer.some((n) => n.contact === one.contact),
+    isGone: ({ path }) => path[0] === 'gone',
   });
 
 describe('what session-cache is told after a comparison', () => {
@@ -40,6 +41,14 @@ describe('what session-cache is told after a comparison', () => {
 
   it('is nothing of a device that FreeSWITCH only forgot when it began anew', () => {
     expect(compare([], [device({ at: BEGAN - 1 })])).toEqual([]);
+  });
+
+  it('is that a device has gone to which no way leads, kept or forgotten', () => {
+    const lost = device({ path: ['gone'] });
+    const long = { ...lost, at: BEGAN - 1 };
+    expect(compare([lost], [lost])).toEqual([{ ...lost, expiresAt: 0 }]);
+    expect(compare([], [long])).toEqual([{ ...long, expiresAt: 0 }]);
+    expect(compare([lost], [])).toEqual([]);
   });
 
   it('is nothing of what was heard of meanwhile', () => {

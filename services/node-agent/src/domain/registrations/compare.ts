@@ -12,6 +12,8 @@ export interface Comparison {
   readonly began: number;
   /** True for what was heard of while the two lists were fetched: it is newer than both. */
   readonly isNewer: (device: Device) => boolean;
+  /** True where no call can arrive any more, whatever FreeSWITCH has. */
+  readonly isGone: (device: Device) => boolean;
 }
 
 /**
@@ -19,17 +21,18 @@ export interface Comparison {
  * What FreeSWITCH lost when it began anew stays: the agent is behind its door as before,
  * and every router reaches it by the path.
  */
-export function differences({ listed, known, began, isNewer }: Comparison): Device[] {
+export function differences({ listed, known, began, isNewer, isGone }: Comparison): Device[] {
   const there = new Map(known.map((device) => [keyOf(device), device]));
-  const here = new Set(listed.map(keyOf));
-  const missing = listed.flatMap((device) => {
+  const reached = listed.filter((device) => !isGone(device));
+  const here = new Set(reached.map(keyOf));
+  const missing = reached.flatMap((device) => {
     const before = there.get(keyOf(device));
     if (before && before.expiresAt >= device.expiresAt - ALIKE_MS) return [];
     // A longer life of what is known does not outdate what another router has heard since.
     return [{ ...device, at: before?.at ?? device.at }];
   });
   const stale = known
-    .filter((device) => !here.has(keyOf(device)) && device.at >= began)
+    .filter((device) => !here.has(keyOf(device)) && (device.at >= began || isGone(device)))
     .map((device) => ({ ...device, expiresAt: 0 }));
   return [...missing, ...stale].filter((device) => !isNewer(device));
 }

@@ -1,3 +1,5 @@
+/** A W3C traceparent that says: recorded. */
+const RECORDED = /\b(00-[0-9a-f]{32}-[0-9a-f]{16})-01\b/g;
 const SESSION_ID = /^[0-9a-f]{16}$/;
 
 /** What policy answered. */
@@ -23,7 +25,8 @@ export function documentOf(text: string, header: (name: string) => string | null
   };
 }
 
-/** The same document about another session. */
+/** The same document about another session, whose steps are no part of the first one's trace. */
 export function withSession({ text, sessionId }: Document, id: string): string {
-  return sessionId === '' ? text : text.replaceAll(sessionId, id);
+  if (sessionId === '') return text;
+  return text.replaceAll(sessionId, id).replaceAll(RECORDED, '$1-00');
 }

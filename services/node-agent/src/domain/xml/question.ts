@@ -21,6 +21,11 @@ const CALLED = ['variable_sip_req_user', 'variable_sip_req_host'];
 const CALLER = ['variable_sip_from_user', 'variable_sip_from_host'];
 const SHOWN = ['Caller-Caller-ID-Number', 'variable_sip_Privacy'];
 
+/** The traceparent a call came with; what a stranger writes is none. */
+export function traceOf({ fields }: Question): string {
+  return fields.get('Caller-Context') === CARRIERS ? '' : (fields.get(header('Trace')) ?? '');
+}
+
 /**
  * What an answer depends on, by what is asked; everything else FreeSWITCH posts is of
  * one call or one moment. Two questions alike in these may get the same answer.
