@@ -16,6 +16,7 @@ import {
 import { Assignments } from './adapters/assignments.ts';
 import { BindStream } from './adapters/bind-stream.ts';
 import { Binder } from './adapters/binder.ts';
+import { Decisions } from './adapters/decisions.ts';
 import { nodeFeed, sessionFeed, tenantFeed } from './adapters/feeds.ts';
 import { firstSnapshot } from './adapters/first-snapshot.ts';
 import { follow } from './adapters/follow.ts';
@@ -52,6 +53,7 @@ await runService('policy', configSchema, (app, config) => {
   const nats = app.add(new Nats(app, config.nats));
   const sessions = grpcClient(app, SessionCacheServiceClient, services.session_cache);
   const assignments = app.add(new Assignments(app, nats, mesh));
+  const decisions = app.add(new Decisions(app, nats));
   app.add(
     follow(app, tenantFeed(grpcClient(app, TenantRegistryServiceClient, services.tenant_registry), mesh)),
   );
@@ -69,6 +71,7 @@ await runService('policy', configSchema, (app, config) => {
     bind: (proposal, replace) => binder.bind(proposal, replace),
     announce: (nodeId, epoch, sessionId) => assignments.announce(nodeId, epoch, sessionId),
     newSessionId: sessionIds(),
+    tell: (decided) => decisions.tell(decided),
     metrics,
     log: app.log,
   });

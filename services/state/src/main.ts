@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { StateServiceService } from '@callmesh/proto/state';
 import { Etcd, grpcServer, Nats, runService, serviceRegistration } from '@callmesh/runtime';
+import { decisionFeed } from './adapters/decision-feed.ts';
 import { etcdFeed } from './adapters/etcd-feed.ts';
 import { firstReports } from './adapters/first-reports.ts';
 import { natsFeed } from './adapters/nats-feed.ts';
 import { tableFile } from './adapters/table-file.ts';
 import { configSchema } from './config.ts';
+import { Recent } from './domain/recent.ts';
 import { NodeTable } from './domain/table.ts';
 import { stateService } from './handlers/state.ts';
 import { Watchers } from './handlers/watchers.ts';
@@ -20,7 +22,9 @@ await runService('state', configSchema, (app, config) => {
   app.add(natsFeed(app, nats, table));
   const watchers = app.add(new Watchers(app, nats, table));
   app.add(firstReports(table, etcd, nats, () => watchers.judge()));
-  const service = stateService(app, etcd, table, watchers);
+  const recent = new Recent();
+  app.add(decisionFeed(app, nats, recent));
+  const service = stateService(app, { etcd, table, recent, watchers });
   const server = app.add(grpcServer(app, config.grpc, [[StateServiceService, service]]));
   app.add(serviceRegistration(app, etcd, 'state', () => server.address));
 });

@@ -14,6 +14,7 @@ describe('a session router', () => {
   let bind: (proposal: Binding, replace: Binding | undefined) => Promise<Binding | undefined>;
   let announced: string[];
   let outcomes: string[];
+  let told: string[];
   let router: SessionRouter;
 
   beforeEach(() => {
@@ -40,11 +41,13 @@ describe('a session router', () => {
     );
     announced = [];
     outcomes = [];
+    told = [];
     bind = async (proposal) => proposal;
     router = new SessionRouter(mesh, {
       bind: (proposal, replace) => bind(proposal, replace),
       announce: (nodeId) => announced.push(nodeId),
       newSessionId: sessionIds(),
+      tell: (one) => told.push(one.refusedCode || `${one.nodeId}: ${one.reason}`),
       metrics: {
         decided() {},
         answered() {},
@@ -67,6 +70,13 @@ describe('a session router', () => {
     expect(sessionId).toMatch(/^[0-9a-f]{16}$/);
     expect(durable).toBe(true);
     expect(outcomes).toEqual(['lightest ok']);
+  });
+
+  it('tells those who watch what it decided and why, and what it refused', async () => {
+    await router.route(request('c1'));
+    mesh.known = false;
+    await expect(router.route(request('c2'))).rejects.toThrow();
+    expect(told).toEqual([expect.stringMatching(/^fs-[12]: ./), 'unavailable']);
   });
 
   it('sends a re-sent INVITE to the same node and counts it once', async () => {

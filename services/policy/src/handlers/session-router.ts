@@ -1,3 +1,4 @@
+import { Decided } from '@callmesh/proto/policy';
 import { type CallmeshError, fail, toCallmeshError } from '@callmesh/runtime';
 import type { Logger } from 'pino';
 import { decide } from '../domain/decide.ts';
@@ -28,6 +29,8 @@ export interface RouterPorts {
   announce(nodeId: string, epoch: string, sessionId: string): void;
   /** A new session's id: 16 hex digits. */
   newSessionId(): string;
+  /** Tells those who watch what was decided. */
+  tell(decided: Omit<Decided, 'at' | 'instance'>): void;
   readonly metrics: RoutingMetrics;
   readonly log: Logger;
 }
@@ -128,7 +131,23 @@ export class SessionRouter {
   #record(request: RouteRequest, { decision, sessionId, durable }: Routed, started: number): void {
     const ms = performance.now() - started;
     const [node] = decision.targets;
-    this.#ports.metrics.routed(decision.held ? 'bound' : decision.strategy, 'ok', ms);
+    const strategy = decision.held ? 'bound' : decision.strategy;
+    this.#ports.metrics.routed(strategy, 'ok', ms);
+    this.#ports.tell(
+      Decided.fromPartial({
+        edgeId: request.edge,
+        callId: request.callId,
+        sessionId,
+        tenantId: decision.owner.tenant.id,
+        trunkId: decision.owner.trunk?.id ?? '',
+        function: decision.function,
+        groupId: decision.groupId,
+        nodeId: node!.id,
+        strategy,
+        reason: decision.reason,
+        tookMs: ms,
+      }),
+    );
     this.#ports.log.info(
       {
         call_id: request.callId,
@@ -150,6 +169,15 @@ export class SessionRouter {
   #recordRefusal(request: RouteRequest, error: CallmeshError, started: number): void {
     const ms = performance.now() - started;
     this.#ports.metrics.routed('none', error.code, ms);
+    this.#ports.tell(
+      Decided.fromPartial({
+        edgeId: request.edge,
+        callId: request.callId,
+        reason: error.message,
+        refusedCode: error.code,
+        tookMs: ms,
+      }),
+    );
     const fields = {
       call_id: request.callId,
       edge: request.edge,

@@ -60,6 +60,7 @@ export async function openExchange(given: unknown = {}): Promise<Exchange> {
     bind: async (proposal) => proposal,
     announce() {},
     newSessionId: () => SESSION,
+    tell() {},
     metrics,
     log,
   });

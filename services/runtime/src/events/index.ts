@@ -8,6 +8,7 @@ export {
   subscribeCall,
 } from './call.ts';
 export { sendCommand, serveCommands } from './command.ts';
+export { publishDecided, subscribeDecided } from './decided.ts';
 export type { EventConsumer } from './durable/consumer.ts';
 export type { Positioned, Reading } from './durable/reading.ts';
 export { publishLoad, subscribeLoad } from './load.ts';

@@ -52,6 +52,7 @@ const implementation: StateServiceServer = {
     }
   }),
   setDesiredState: unaryHandler(() => ({ previous: 'DESIRED_STATE_ACTIVE' })),
+  listDecisions: unaryHandler(() => ({ decisions: [], moves: [] })),
 };
 
 describe('a gRPC service of the mesh', () => {

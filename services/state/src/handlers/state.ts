@@ -3,6 +3,7 @@ import type { NodeState, StateServiceServer, WatchNodesEvent } from '@callmesh/p
 import { type App, type Etcd, fail, streamHandler, unaryHandler, type Write } from '@callmesh/runtime';
 import { now } from '../adapters/clock.ts';
 import { adminKey, desiredWord } from '../adapters/etcd-feed.ts';
+import type { Recent } from '../domain/recent.ts';
 import type { NodeTable } from '../domain/table.ts';
 import { toNodeState } from './row.ts';
 import type { Watchers } from './watchers.ts';
@@ -10,6 +11,7 @@ import type { Watchers } from './watchers.ts';
 const NODE_ID = /^[a-z0-9-]{1,63}$/;
 /** Events a slow watcher may be behind before it is cut off to start anew. */
 const BACKLOG = 10_000;
+const MOST_DECISIONS = 1_000;
 const SOURCES = ['etcd', 'nats'];
 
 interface Filter {
@@ -28,7 +30,15 @@ function checkId(id: string): string {
   return id;
 }
 
-export function stateService(app: App, etcd: Etcd, table: NodeTable, watchers: Watchers): StateServiceServer {
+/** What the service answers from. */
+export interface Sources {
+  readonly etcd: Etcd;
+  readonly table: NodeTable;
+  readonly recent: Recent;
+  readonly watchers: Watchers;
+}
+
+export function stateService(app: App, { etcd, table, recent, watchers }: Sources): StateServiceServer {
   const select = (filter: Filter) =>
     [...table.rows.values()]
       .map(toNodeState)
@@ -62,6 +72,12 @@ export function stateService(app: App, etcd: Etcd, table: NodeTable, watchers: W
       table.desired(nodeId, desired, now());
       app.log.info({ node: nodeId, desired: word, actor: actor || context.actor }, 'desired state set');
       return { previous };
+    }),
+
+    listDecisions: unaryHandler((request) => {
+      if (request.limit > MOST_DECISIONS)
+        throw fail('invalid_argument', `limit: expected at most ${MOST_DECISIONS}`, { field: 'limit' });
+      return recent.find(request);
     }),
   };
 

@@ -18,6 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Dial, Play } from "../../call/v1/program.ts";
 import { NodeRole, nodeRoleFromJSON, nodeRoleToJSON, nodeRoleToNumber } from "../../node/v1/node.ts";
 import {
@@ -415,6 +416,54 @@ export interface TrunkPlan {
   privacy: string;
   /** Causes after which the next trunk is tried. */
   failoverCauses: string[];
+}
+
+/**
+ * Decided is one answer about a new session, for those who watch: what decides
+ * later calls is the binding. Never a number or a person.
+ */
+export interface Decided {
+  /** When. */
+  at:
+    | Date
+    | undefined;
+  /** Policy instance that decided. */
+  instance: string;
+  /** Kamailio edge or node that asked. */
+  edgeId: string;
+  /** SIP Call-ID. */
+  callId: string;
+  /** The session; empty when refused. */
+  sessionId: string;
+  /** Whose; empty when refused. */
+  tenantId: string;
+  /** Trunk it came by; empty when none, or refused. */
+  trunkId: string;
+  /** Function, e.g. "general"; empty when refused. */
+  function: string;
+  /** Group the node was chosen from; empty when refused. */
+  groupId: string;
+  /** First choice; empty when refused. */
+  nodeId: string;
+  /** Strategy that chose, "bound" where a live binding did; empty when refused. */
+  strategy: string;
+  /** Why, for a person. */
+  reason: string;
+  /** Error code when refused; empty otherwise. */
+  refusedCode: string;
+  /** Milliseconds from question to answer, binding included. */
+  tookMs: number;
+}
+
+/**
+ * DecidedBatch is on NATS subject callmesh.policy.decided, a few times a second
+ * from each instance that decided something.
+ */
+export interface DecidedBatch {
+  /** In order. */
+  decided: Decided[];
+  /** Decisions that are not told, because there were too many at once. */
+  omitted: number;
 }
 
 function createBaseRouteSessionRequest(): RouteSessionRequest {
@@ -2689,6 +2738,419 @@ export const TrunkPlan: MessageFns<TrunkPlan> = {
   },
 };
 
+function createBaseDecided(): Decided {
+  return {
+    at: undefined,
+    instance: "",
+    edgeId: "",
+    callId: "",
+    sessionId: "",
+    tenantId: "",
+    trunkId: "",
+    function: "",
+    groupId: "",
+    nodeId: "",
+    strategy: "",
+    reason: "",
+    refusedCode: "",
+    tookMs: 0,
+  };
+}
+
+export const Decided: MessageFns<Decided> = {
+  encode(message: Decided, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.at !== undefined) {
+      Timestamp.encode(toTimestamp(message.at), writer.uint32(10).fork()).join();
+    }
+    if (message.instance !== "") {
+      writer.uint32(18).string(message.instance);
+    }
+    if (message.edgeId !== "") {
+      writer.uint32(26).string(message.edgeId);
+    }
+    if (message.callId !== "") {
+      writer.uint32(34).string(message.callId);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(42).string(message.sessionId);
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(50).string(message.tenantId);
+    }
+    if (message.trunkId !== "") {
+      writer.uint32(58).string(message.trunkId);
+    }
+    if (message.function !== "") {
+      writer.uint32(66).string(message.function);
+    }
+    if (message.groupId !== "") {
+      writer.uint32(74).string(message.groupId);
+    }
+    if (message.nodeId !== "") {
+      writer.uint32(82).string(message.nodeId);
+    }
+    if (message.strategy !== "") {
+      writer.uint32(90).string(message.strategy);
+    }
+    if (message.reason !== "") {
+      writer.uint32(98).string(message.reason);
+    }
+    if (message.refusedCode !== "") {
+      writer.uint32(106).string(message.refusedCode);
+    }
+    if (message.tookMs !== 0) {
+      writer.uint32(113).double(message.tookMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Decided {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDecided();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.at = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.edgeId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.callId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.trunkId = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.function = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.strategy = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.refusedCode = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 113) {
+              break;
+            }
+
+            message.tookMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Decided {
+    return {
+      at: isSet(object.at) ? fromJsonTimestamp(object.at) : undefined,
+      instance: isSet(object.instance) ? globalThis.String(object.instance) : "",
+      edgeId: isSet(object.edgeId)
+        ? globalThis.String(object.edgeId)
+        : isSet(object.edge_id)
+        ? globalThis.String(object.edge_id)
+        : "",
+      callId: isSet(object.callId)
+        ? globalThis.String(object.callId)
+        : isSet(object.call_id)
+        ? globalThis.String(object.call_id)
+        : "",
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      tenantId: isSet(object.tenantId)
+        ? globalThis.String(object.tenantId)
+        : isSet(object.tenant_id)
+        ? globalThis.String(object.tenant_id)
+        : "",
+      trunkId: isSet(object.trunkId)
+        ? globalThis.String(object.trunkId)
+        : isSet(object.trunk_id)
+        ? globalThis.String(object.trunk_id)
+        : "",
+      function: isSet(object.function) ? globalThis.String(object.function) : "",
+      groupId: isSet(object.groupId)
+        ? globalThis.String(object.groupId)
+        : isSet(object.group_id)
+        ? globalThis.String(object.group_id)
+        : "",
+      nodeId: isSet(object.nodeId)
+        ? globalThis.String(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.String(object.node_id)
+        : "",
+      strategy: isSet(object.strategy) ? globalThis.String(object.strategy) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      refusedCode: isSet(object.refusedCode)
+        ? globalThis.String(object.refusedCode)
+        : isSet(object.refused_code)
+        ? globalThis.String(object.refused_code)
+        : "",
+      tookMs: isSet(object.tookMs)
+        ? globalThis.Number(object.tookMs)
+        : isSet(object.took_ms)
+        ? globalThis.Number(object.took_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: Decided): unknown {
+    const obj: any = {};
+    if (message.at !== undefined) {
+      obj.at = message.at.toISOString();
+    }
+    if (message.instance !== "") {
+      obj.instance = message.instance;
+    }
+    if (message.edgeId !== "") {
+      obj.edgeId = message.edgeId;
+    }
+    if (message.callId !== "") {
+      obj.callId = message.callId;
+    }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.tenantId !== "") {
+      obj.tenantId = message.tenantId;
+    }
+    if (message.trunkId !== "") {
+      obj.trunkId = message.trunkId;
+    }
+    if (message.function !== "") {
+      obj.function = message.function;
+    }
+    if (message.groupId !== "") {
+      obj.groupId = message.groupId;
+    }
+    if (message.nodeId !== "") {
+      obj.nodeId = message.nodeId;
+    }
+    if (message.strategy !== "") {
+      obj.strategy = message.strategy;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.refusedCode !== "") {
+      obj.refusedCode = message.refusedCode;
+    }
+    if (message.tookMs !== 0) {
+      obj.tookMs = floatToJson(message.tookMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Decided>): Decided {
+    return Decided.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Decided>): Decided {
+    const message = createBaseDecided();
+    message.at = object.at ?? undefined;
+    message.instance = object.instance ?? "";
+    message.edgeId = object.edgeId ?? "";
+    message.callId = object.callId ?? "";
+    message.sessionId = object.sessionId ?? "";
+    message.tenantId = object.tenantId ?? "";
+    message.trunkId = object.trunkId ?? "";
+    message.function = object.function ?? "";
+    message.groupId = object.groupId ?? "";
+    message.nodeId = object.nodeId ?? "";
+    message.strategy = object.strategy ?? "";
+    message.reason = object.reason ?? "";
+    message.refusedCode = object.refusedCode ?? "";
+    message.tookMs = object.tookMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseDecidedBatch(): DecidedBatch {
+  return { decided: [], omitted: 0 };
+}
+
+export const DecidedBatch: MessageFns<DecidedBatch> = {
+  encode(message: DecidedBatch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.decided) {
+      Decided.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.omitted !== 0) {
+      writer.uint32(16).uint32(message.omitted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DecidedBatch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDecidedBatch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.decided.push(Decided.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.omitted = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DecidedBatch {
+    return {
+      decided: globalThis.Array.isArray(object?.decided) ? object.decided.map((e: any) => Decided.fromJSON(e)) : [],
+      omitted: isSet(object.omitted) ? globalThis.Number(object.omitted) : 0,
+    };
+  },
+
+  toJSON(message: DecidedBatch): unknown {
+    const obj: any = {};
+    if (message.decided?.length) {
+      obj.decided = message.decided.map((e) => Decided.toJSON(e));
+    }
+    if (message.omitted !== 0) {
+      obj.omitted = Math.round(message.omitted);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DecidedBatch>): DecidedBatch {
+    return DecidedBatch.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DecidedBatch>): DecidedBatch {
+    const message = createBaseDecidedBatch();
+    message.decided = object.decided?.map((e) => Decided.fromPartial(e)) || [];
+    message.omitted = object.omitted ?? 0;
+    return message;
+  },
+};
+
 /**
  * PolicyService chooses nodes, by the same code as the HTTP endpoints that
  * Kamailio asks. A refusal is an error with a callmesh error code in its
@@ -2874,6 +3336,10 @@ export const PolicyServiceClient = makeGenericClientConstructor(
   serviceName: string;
 };
 
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
+}
+
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 
 export type DeepPartial<T> = T extends Builtin ? T
@@ -2882,6 +3348,28 @@ export type DeepPartial<T> = T extends Builtin ? T
   : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
+
+function toTimestamp(date: Date): Timestamp {
+  const seconds = Math.trunc(date.getTime() / 1_000);
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): Date {
+  let millis = (t.seconds || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis);
+}
+
+function fromJsonTimestamp(o: any): Date {
+  if (o instanceof globalThis.Date) {
+    return o;
+  } else if (typeof o === "string") {
+    return new globalThis.Date(o);
+  } else {
+    return fromTimestamp(Timestamp.fromJSON(o));
+  }
+}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;

@@ -33,6 +33,7 @@ import {
   nodeRoleToJSON,
   nodeRoleToNumber,
 } from "../../node/v1/node.ts";
+import { Decided } from "../../policy/v1/policy.ts";
 
 export const protobufPackage = "callmesh.state.v1";
 
@@ -246,6 +247,44 @@ export interface SetDesiredStateRequest {
 export interface SetDesiredStateResponse {
   /** What was wanted before. */
   previous: DesiredState;
+}
+
+/** ListDecisionsRequest filters decisions; empty fields match any. */
+export interface ListDecisionsRequest {
+  /** Only of this session. */
+  sessionId: string;
+  /** Only of this SIP Call-ID. */
+  callId: string;
+  /** Only of this tenant. */
+  tenantId: string;
+  /** Only for this node. */
+  nodeId: string;
+  /** Most decisions, 1-1000; 0 means 100. */
+  limit: number;
+}
+
+/** ListDecisionsResponse is what was heard. */
+export interface ListDecisionsResponse {
+  /** Newest first. */
+  decisions: Decided[];
+  /** Moves of the sessions that match, oldest first. */
+  moves: SessionMove[];
+}
+
+/** SessionMove is a session that went from one node to another. */
+export interface SessionMove {
+  /** When it was heard of. */
+  at:
+    | Date
+    | undefined;
+  /** The session. */
+  sessionId: string;
+  /** Whose. */
+  tenantId: string;
+  /** Where it lived. */
+  fromNodeId: string;
+  /** Where it lives since. */
+  toNodeId: string;
 }
 
 function createBaseEvidence(): Evidence {
@@ -1245,6 +1284,391 @@ export const SetDesiredStateResponse: MessageFns<SetDesiredStateResponse> = {
   },
 };
 
+function createBaseListDecisionsRequest(): ListDecisionsRequest {
+  return { sessionId: "", callId: "", tenantId: "", nodeId: "", limit: 0 };
+}
+
+export const ListDecisionsRequest: MessageFns<ListDecisionsRequest> = {
+  encode(message: ListDecisionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sessionId !== "") {
+      writer.uint32(10).string(message.sessionId);
+    }
+    if (message.callId !== "") {
+      writer.uint32(18).string(message.callId);
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(26).string(message.tenantId);
+    }
+    if (message.nodeId !== "") {
+      writer.uint32(34).string(message.nodeId);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(40).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDecisionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDecisionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.callId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListDecisionsRequest {
+    return {
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      callId: isSet(object.callId)
+        ? globalThis.String(object.callId)
+        : isSet(object.call_id)
+        ? globalThis.String(object.call_id)
+        : "",
+      tenantId: isSet(object.tenantId)
+        ? globalThis.String(object.tenantId)
+        : isSet(object.tenant_id)
+        ? globalThis.String(object.tenant_id)
+        : "",
+      nodeId: isSet(object.nodeId)
+        ? globalThis.String(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.String(object.node_id)
+        : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+    };
+  },
+
+  toJSON(message: ListDecisionsRequest): unknown {
+    const obj: any = {};
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.callId !== "") {
+      obj.callId = message.callId;
+    }
+    if (message.tenantId !== "") {
+      obj.tenantId = message.tenantId;
+    }
+    if (message.nodeId !== "") {
+      obj.nodeId = message.nodeId;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListDecisionsRequest>): ListDecisionsRequest {
+    return ListDecisionsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDecisionsRequest>): ListDecisionsRequest {
+    const message = createBaseListDecisionsRequest();
+    message.sessionId = object.sessionId ?? "";
+    message.callId = object.callId ?? "";
+    message.tenantId = object.tenantId ?? "";
+    message.nodeId = object.nodeId ?? "";
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseListDecisionsResponse(): ListDecisionsResponse {
+  return { decisions: [], moves: [] };
+}
+
+export const ListDecisionsResponse: MessageFns<ListDecisionsResponse> = {
+  encode(message: ListDecisionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.decisions) {
+      Decided.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.moves) {
+      SessionMove.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDecisionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDecisionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.decisions.push(Decided.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.moves.push(SessionMove.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListDecisionsResponse {
+    return {
+      decisions: globalThis.Array.isArray(object?.decisions)
+        ? object.decisions.map((e: any) => Decided.fromJSON(e))
+        : [],
+      moves: globalThis.Array.isArray(object?.moves) ? object.moves.map((e: any) => SessionMove.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ListDecisionsResponse): unknown {
+    const obj: any = {};
+    if (message.decisions?.length) {
+      obj.decisions = message.decisions.map((e) => Decided.toJSON(e));
+    }
+    if (message.moves?.length) {
+      obj.moves = message.moves.map((e) => SessionMove.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListDecisionsResponse>): ListDecisionsResponse {
+    return ListDecisionsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDecisionsResponse>): ListDecisionsResponse {
+    const message = createBaseListDecisionsResponse();
+    message.decisions = object.decisions?.map((e) => Decided.fromPartial(e)) || [];
+    message.moves = object.moves?.map((e) => SessionMove.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSessionMove(): SessionMove {
+  return { at: undefined, sessionId: "", tenantId: "", fromNodeId: "", toNodeId: "" };
+}
+
+export const SessionMove: MessageFns<SessionMove> = {
+  encode(message: SessionMove, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.at !== undefined) {
+      Timestamp.encode(toTimestamp(message.at), writer.uint32(10).fork()).join();
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(18).string(message.sessionId);
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(26).string(message.tenantId);
+    }
+    if (message.fromNodeId !== "") {
+      writer.uint32(34).string(message.fromNodeId);
+    }
+    if (message.toNodeId !== "") {
+      writer.uint32(42).string(message.toNodeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionMove {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionMove();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.at = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.fromNodeId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.toNodeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SessionMove {
+    return {
+      at: isSet(object.at) ? fromJsonTimestamp(object.at) : undefined,
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      tenantId: isSet(object.tenantId)
+        ? globalThis.String(object.tenantId)
+        : isSet(object.tenant_id)
+        ? globalThis.String(object.tenant_id)
+        : "",
+      fromNodeId: isSet(object.fromNodeId)
+        ? globalThis.String(object.fromNodeId)
+        : isSet(object.from_node_id)
+        ? globalThis.String(object.from_node_id)
+        : "",
+      toNodeId: isSet(object.toNodeId)
+        ? globalThis.String(object.toNodeId)
+        : isSet(object.to_node_id)
+        ? globalThis.String(object.to_node_id)
+        : "",
+    };
+  },
+
+  toJSON(message: SessionMove): unknown {
+    const obj: any = {};
+    if (message.at !== undefined) {
+      obj.at = message.at.toISOString();
+    }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.tenantId !== "") {
+      obj.tenantId = message.tenantId;
+    }
+    if (message.fromNodeId !== "") {
+      obj.fromNodeId = message.fromNodeId;
+    }
+    if (message.toNodeId !== "") {
+      obj.toNodeId = message.toNodeId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SessionMove>): SessionMove {
+    return SessionMove.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SessionMove>): SessionMove {
+    const message = createBaseSessionMove();
+    message.at = object.at ?? undefined;
+    message.sessionId = object.sessionId ?? "";
+    message.tenantId = object.tenantId ?? "";
+    message.fromNodeId = object.fromNodeId ?? "";
+    message.toNodeId = object.toNodeId ?? "";
+    return message;
+  },
+};
+
 /** StateService keeps the node table. Any replica answers. */
 export type StateServiceService = typeof StateServiceService;
 export const StateServiceService = {
@@ -1297,6 +1721,21 @@ export const StateServiceService = {
       Buffer.from(SetDesiredStateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SetDesiredStateResponse => SetDesiredStateResponse.decode(value),
   },
+  /**
+   * ListDecisions returns the last decisions of policy that this replica heard of,
+   * newest first, and where their sessions moved. Kept in memory only, some
+   * thousands: what is older is in policy's log.
+   */
+  listDecisions: {
+    path: "/callmesh.state.v1.StateService/ListDecisions" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListDecisionsRequest): Buffer => Buffer.from(ListDecisionsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListDecisionsRequest => ListDecisionsRequest.decode(value),
+    responseSerialize: (value: ListDecisionsResponse): Buffer =>
+      Buffer.from(ListDecisionsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListDecisionsResponse => ListDecisionsResponse.decode(value),
+  },
 } as const;
 
 export interface StateServiceServer extends UntypedServiceImplementation {
@@ -1315,6 +1754,12 @@ export interface StateServiceServer extends UntypedServiceImplementation {
    * kept in etcd without a lease. INVALID_ARGUMENT; UNAVAILABLE when etcd is.
    */
   setDesiredState: handleUnaryCall<SetDesiredStateRequest, SetDesiredStateResponse>;
+  /**
+   * ListDecisions returns the last decisions of policy that this replica heard of,
+   * newest first, and where their sessions moved. Kept in memory only, some
+   * thousands: what is older is in policy's log.
+   */
+  listDecisions: handleUnaryCall<ListDecisionsRequest, ListDecisionsResponse>;
 }
 
 export interface StateServiceClient extends Client {
@@ -1379,6 +1824,26 @@ export interface StateServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SetDesiredStateResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * ListDecisions returns the last decisions of policy that this replica heard of,
+   * newest first, and where their sessions moved. Kept in memory only, some
+   * thousands: what is older is in policy's log.
+   */
+  listDecisions(
+    request: ListDecisionsRequest,
+    callback: (error: ServiceError | null, response: ListDecisionsResponse) => void,
+  ): ClientUnaryCall;
+  listDecisions(
+    request: ListDecisionsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListDecisionsResponse) => void,
+  ): ClientUnaryCall;
+  listDecisions(
+    request: ListDecisionsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListDecisionsResponse) => void,
   ): ClientUnaryCall;
 }
 
