@@ -144,7 +144,8 @@ export class Mesh {
   }
 
   get #around(): Surroundings {
-    return { dir: this.dir, etcd: this.etcd.url, nats: this.nats.url, token: this.token };
+    const { telemetry } = this.#spec;
+    return { dir: this.dir, etcd: this.etcd.url, nats: this.nats.url, token: this.token, telemetry };
   }
 
   get #servers(): Server[] {

@@ -10,6 +10,8 @@ export interface Surroundings {
   readonly etcd: string;
   readonly nats: string;
   readonly token: string;
+  /** Their `telemetry` section. */
+  readonly telemetry?: Record<string, unknown> | undefined;
 }
 
 export type ServiceName =
@@ -38,6 +40,7 @@ export function serviceProcess(
       nats: { servers: [around.nats] },
       auth: { token: '${CALLMESH_TOKEN}' },
       state_dir: stateDir,
+      ...(around.telemetry && { telemetry: around.telemetry }),
       ...config,
     }),
   );

@@ -49,6 +49,8 @@ export interface MeshSpec {
   readonly callControl?: Record<string, unknown>;
   /** Knobs of the enterprises' door that differ from kamailio/params/knobs.cfg. */
   readonly knobs?: Record<string, string>;
+  /** The `telemetry` section of every service. */
+  readonly telemetry?: Record<string, unknown>;
   readonly progress?: (what: string) => void;
 }
 

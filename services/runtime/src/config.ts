@@ -53,7 +53,22 @@ export const commonConfig = {
   /** Shared secret of the mesh, sent as bearer token on every internal call. */
   auth: z.strictObject({ token: z.string().min(16, 'expected at least 16 characters') }),
   shutdown: z.strictObject({ drain_s: z.number().positive().default(20) }).prefault({}),
-  telemetry: z.strictObject({ trace_ratio: z.number().min(0).max(1).default(0) }).prefault({}),
+  telemetry: z
+    .strictObject({
+      /** Share of calls that are traced. Where a call enters, at policy, it is decided for all. */
+      trace_ratio: z.number().min(0).max(1).default(0),
+      /** A collector that traces and metrics are pushed to (OTLP over HTTP); without it metrics are only served. */
+      otlp: z
+        .strictObject({
+          /** Base URL, e.g. http://collector:4318. */
+          endpoint: z.url().transform((url) => url.replace(/\/+$/, '')),
+          /** Sent with each request; `${NAME}` is taken from the environment. */
+          headers: z.record(z.string(), z.string()).default({}),
+          metrics_every_s: z.number().min(1).default(15),
+        })
+        .optional(),
+    })
+    .prefault({}),
   /** Folder for what must survive a restart; created when absent. */
   state_dir: z.string().min(1),
 } as const;

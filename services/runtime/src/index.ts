@@ -13,3 +13,14 @@ export { Nats } from './nats.ts';
 export { afterToken, pageSize, pageToken } from './page.ts';
 export { type RoleName, roleName, roleNames, roleOf } from './roles.ts';
 export { App, type Health, runService } from './service.ts';
+export {
+  aboutCall,
+  continueTrace,
+  extract,
+  inject,
+  inSpan,
+  SpanKind,
+  startFirstStep,
+  traceparent,
+  withStep,
+} from './tracing.ts';

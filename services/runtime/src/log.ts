@@ -1,7 +1,8 @@
 import { trace } from '@opentelemetry/api';
 import { type Logger, pino } from 'pino';
+import { currentCall } from './tracing.ts';
 
-/** One JSON object a line on stdout, with the trace it belongs to. */
+/** One JSON object a line on stdout, with the call and the trace it belongs to. */
 export function createLogger(service: string, instance: string, level: string): Logger {
   return pino({
     level,
@@ -9,8 +10,9 @@ export function createLogger(service: string, instance: string, level: string): 
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     mixin: () => {
-      const context = trace.getActiveSpan()?.spanContext();
-      return context ? { trace_id: context.traceId, span_id: context.spanId } : {};
+      const span = trace.getActiveSpan()?.spanContext();
+      const traced = span && { trace_id: span.traceId, span_id: span.spanId };
+      return { ...currentCall(), ...traced };
     },
   });
 }

@@ -35,7 +35,7 @@ export class App {
     this.instance = config.instance;
     this.config = config;
     this.log = createLogger(name, config.instance, config.log.level);
-    this.telemetry = startTelemetry(name, config.instance, config.telemetry.trace_ratio);
+    this.telemetry = startTelemetry(name, config.instance, config.telemetry);
     this.lifecycle = new Lifecycle(this.log, config.shutdown.drain_s * 1000);
     this.#degradedGauge = this.meter.createGauge('callmesh_degraded', {
       description: '1 while the named source is silent and answers come from last known state',

@@ -2,7 +2,7 @@ import type { CallEvent } from '@callmesh/proto/call';
 import type { NodeCommand, NodeCommandResult } from '@callmesh/proto/command';
 import { NodeRole } from '@callmesh/proto/node';
 import type { Program } from '@callmesh/proto/program';
-import { type ErrorCode, fail, toCallmeshError } from '@callmesh/runtime';
+import { aboutCall, type ErrorCode, fail, inSpan, SpanKind, toCallmeshError } from '@callmesh/runtime';
 import type { Logger } from 'pino';
 import type { Decisions } from '../adapters/decisions.ts';
 import { programFor } from '../domain/application/program.ts';
@@ -43,12 +43,18 @@ export function defaultApplication(ports: ApplicationPorts): (event: CallEvent) 
   return async (event) => {
     const ageMs = Date.now() - (event.at?.getTime() ?? 0);
     if (!isArrival(event) || ageMs > ports.lateMs) return;
-    const { kind, program } = await answerTo(ports, event, ageMs);
-    if (program) await start(ports, event, program);
-    ports.metrics.started(kind);
-    const { tenantId, sessionId, nodeId } = event;
-    ports.logger.info({ kind, tenant: tenantId, session: sessionId, node: nodeId }, 'application');
+    await aboutCall({ call_id: event.callId, session: event.sessionId }, () =>
+      inSpan('application', SpanKind.CONSUMER, {}, () => answer(ports, event, ageMs)),
+    );
   };
+}
+
+async function answer(ports: ApplicationPorts, event: CallEvent, ageMs: number): Promise<void> {
+  const { kind, program } = await answerTo(ports, event, ageMs);
+  if (program) await start(ports, event, program);
+  ports.metrics.started(kind);
+  const { tenantId, sessionId, nodeId } = event;
+  ports.logger.info({ kind, tenant: tenantId, session: sessionId, node: nodeId }, 'application');
 }
 
 function isArrival({ event, outbound, role, sessionId, tenantId }: CallEvent): boolean {

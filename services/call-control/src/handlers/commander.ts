@@ -1,6 +1,6 @@
 import type { NodeCommand, NodeCommandResult } from '@callmesh/proto/command';
 import type { LegRef } from '@callmesh/proto/control';
-import { type CallContext, type ErrorCode, fail, toCallmeshError } from '@callmesh/runtime';
+import { aboutCall, type CallContext, type ErrorCode, fail, toCallmeshError } from '@callmesh/runtime';
 import type { Logger } from 'pino';
 import type { Place, Places } from '../adapters/places.ts';
 import { commandId } from '../domain/fingerprint.ts';
@@ -88,7 +88,9 @@ export class Commander {
     try {
       access.check(context, task.tenantId, 'command');
       const end = until(context.deadline, Date.now(), task.ms);
-      const done = await atMostOnce(log, { ...task, end }, () => act(end));
+      const done = await aboutCall({ session: task.sessionId }, () =>
+        atMostOnce(log, { ...task, end }, () => act(end)),
+      );
       tell(done.repeated ? 'repeated' : 'ok');
       return done;
     } catch (error) {

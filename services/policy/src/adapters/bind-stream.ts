@@ -6,6 +6,7 @@ import {
   type ErrorCode,
   fail,
   fromGrpcError,
+  traceparent,
 } from '@callmesh/runtime';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 
@@ -54,7 +55,7 @@ export class BindStream implements Component {
    * when session-cache does not answer (at once while it is known to be silent),
    * or the code it answered.
    */
-  bind(request: Omit<BindRequest, 'correlation'>, deadlineMs: number): Promise<BindResponse> {
+  bind(request: Omit<BindRequest, 'correlation' | 'traceparent'>, deadlineMs: number): Promise<BindResponse> {
     if (!this.#stream || !this.#mayWait())
       return Promise.reject(fail('unavailable', 'session-cache does not answer'));
     this.#correlation += 1;
@@ -76,7 +77,7 @@ export class BindStream implements Component {
           reject(error);
         },
       });
-      this.#stream?.write({ ...request, correlation });
+      this.#stream?.write({ ...request, correlation, traceparent: traceparent() || undefined });
     });
   }
 

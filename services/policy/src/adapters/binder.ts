@@ -1,4 +1,12 @@
-import { type App, type Component, type ErrorCode, toCallmeshError } from '@callmesh/runtime';
+import {
+  type App,
+  aboutCall,
+  type Component,
+  type ErrorCode,
+  inSpan,
+  SpanKind,
+  toCallmeshError,
+} from '@callmesh/runtime';
 import type { Binding } from '../domain/model.ts';
 import type { Mesh } from '../mesh.ts';
 import type { BindStream } from './bind-stream.ts';
@@ -74,7 +82,11 @@ export class Binder implements Component {
 
   async #ask(proposal: Binding, replace: Binding | undefined, deadlineMs: number): Promise<Binding> {
     const replaceDead = replace ? [{ nodeId: replace.nodeId, epoch: replace.nodeEpoch }] : [];
-    const { binding } = await this.#stream.bind({ binding: bindingTo(proposal), replaceDead }, deadlineMs);
+    const { binding } = await aboutCall({ session: proposal.sessionId }, () =>
+      inSpan('bind', SpanKind.CLIENT, {}, () =>
+        this.#stream.bind({ binding: bindingTo(proposal), replaceDead }, deadlineMs),
+      ),
+    );
     return (binding && bindingFrom(binding)) ?? proposal;
   }
 

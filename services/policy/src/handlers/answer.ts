@@ -1,3 +1,4 @@
+import { traceparent } from '@callmesh/runtime';
 import type { Decision } from '../domain/decision.ts';
 import type { NodeRow } from '../domain/node-table.ts';
 import type { Registration } from '../domain/register.ts';
@@ -30,9 +31,11 @@ export function requestFrom(body: SessionRequest): RouteRequest {
 /** A routed session in the shape that Kamailio's rtjson takes, with what the edge needs beside. */
 export function answerFrom({ decision, sessionId, durable }: Routed): SessionAnswer {
   const { owner, targets, calledUser } = decision;
+  const trace = traceparent();
   const common =
     `X-Callmesh-Session: ${sessionId}\r\nX-Callmesh-Tenant: ${owner.tenant.id}\r\n` +
-    `X-Callmesh-Function: ${decision.function}\r\n${agentHeader(owner)}${callerHeader(decision)}`;
+    `X-Callmesh-Function: ${decision.function}\r\n${agentHeader(owner)}${callerHeader(decision)}` +
+    (trace && `X-Callmesh-Trace: ${trace}\r\n`);
   return {
     version: '1.0',
     routing: 'serial',

@@ -30,6 +30,7 @@ import {
   sessionRequest,
 } from './schema.ts';
 import type { SessionRouter } from './session-router.ts';
+import { inTrace } from './trace.ts';
 
 /** A SIP request's headers that policy asks for fit well within this, bytes. */
 const BODY_LIMIT = 16 * 1024;
@@ -90,6 +91,7 @@ async function routes(
     reply.header('www-authenticate', 'Bearer');
     throw fail('unauthenticated', 'expected a valid bearer token');
   });
+  server.addHook('preHandler', inTrace);
   const typed = server.withTypeProvider<ZodTypeProvider>();
   const refusals = Object.fromEntries(
     [400, 401, 403, 404, 413, 429, 500, 503].map((status) => [status, refusal]),

@@ -1,5 +1,5 @@
 import { Decided } from '@callmesh/proto/policy';
-import { type CallmeshError, fail, toCallmeshError } from '@callmesh/runtime';
+import { aboutCall, type CallmeshError, fail, toCallmeshError } from '@callmesh/runtime';
 import type { Logger } from 'pino';
 import { decide } from '../domain/decide.ts';
 import { type Decision, isResent, proposalOf, settle } from '../domain/decision.ts';
@@ -52,7 +52,7 @@ export class SessionRouter {
     try {
       const decision = this.#decide(request, started);
       const routed = await this.#bind(decision, request);
-      this.#record(request, routed, started);
+      aboutCall({ session: routed.sessionId }, () => this.#record(request, routed, started));
       return routed;
     } catch (error) {
       this.#recordRefusal(request, toCallmeshError(error), started);

@@ -1,8 +1,11 @@
 import { NodeCommand, NodeCommandResult } from '@callmesh/proto/command';
 import { NoRespondersError, TimeoutError } from '@nats-io/nats-core';
+import { context } from '@opentelemetry/api';
 import { fail, toCallmeshError } from '../errors.ts';
 import type { Nats } from '../nats.ts';
+import { inSpan, SpanKind } from '../tracing.ts';
 import { decode, encode, token } from './json.ts';
+import { traceOf, withTrace } from './trace.ts';
 
 /** callmesh.cmd.<node-id>, core NATS request and reply: nothing keeps a command for later. */
 const SUBJECT = 'callmesh.cmd';
@@ -23,16 +26,33 @@ export async function sendCommand(
   if (!nats.connected) throw fail('unavailable', 'NATS is away: the command was not sent');
   const left = (command.expiresAt?.getTime() ?? 0) - Date.now();
   if (left <= 0) throw fail('deadline', 'no time was left to send the command');
-  try {
-    const subject = `${SUBJECT}.${token(nodeId)}`;
-    const reply = await nats.connection.request(subject, encode(NodeCommand, command), {
-      timeout: left + GRACE_MS,
-    });
-    return decode(NodeCommandResult, reply);
-  } catch (error) {
-    if (noResponders(error)) throw fail('unavailable', `no agent of node ${nodeId} is there`);
-    throw fail('outcome_unknown', `node ${nodeId} did not say what came of the command`, { cause: error });
-  }
+  return inSpan(`command ${kindOf(command)}`, SpanKind.CLIENT, attributesOf(nodeId, command), async () => {
+    try {
+      const reply = await nats.connection.request(
+        `${SUBJECT}.${token(nodeId)}`,
+        encode(NodeCommand, command),
+        { timeout: left + GRACE_MS, ...withTrace() },
+      );
+      return decode(NodeCommandResult, reply);
+    } catch (error) {
+      if (noResponders(error)) throw fail('unavailable', `no agent of node ${nodeId} is there`);
+      throw fail('outcome_unknown', `node ${nodeId} did not say what came of the command`, { cause: error });
+    }
+  });
+}
+
+function kindOf({ command }: NodeCommand): string {
+  return command?.$case ?? 'none';
+}
+
+function attributesOf(nodeId: string, { tenantId, legUuid }: NodeCommand) {
+  return {
+    'messaging.system': 'nats',
+    'messaging.destination.name': SUBJECT,
+    'callmesh.node': nodeId,
+    'callmesh.tenant': tenantId,
+    'callmesh.leg': legUuid,
+  };
 }
 
 function noResponders(error: unknown): boolean {
@@ -51,7 +71,13 @@ export function serveCommands(
 ): { close(): void } {
   return nats.subscribe(`${SUBJECT}.${token(nodeId)}`, (message) => {
     void (async () => {
-      const { commandId, result } = await resultOf(message.string(), carryOut);
+      const { commandId, result } = await resultOf(message.string(), (command) =>
+        context.with(traceOf(message), () =>
+          inSpan(`command ${kindOf(command)}`, SpanKind.SERVER, attributesOf(nodeId, command), () =>
+            carryOut(command),
+          ),
+        ),
+      );
       message.respond(encode(NodeCommandResult, NodeCommandResult.fromPartial({ ...result, commandId })));
     })();
   });

@@ -10,10 +10,12 @@ import {
   type Interceptor,
   Metadata,
   type ServiceError,
+  status,
 } from '@grpc/grpc-js';
-import { context, propagation } from '@opentelemetry/api';
+import { context, metrics } from '@opentelemetry/api';
 import type { CommonConfig } from '../config.ts';
 import { fail } from '../errors.ts';
+import { inject, SpanKind, startStep } from '../tracing.ts';
 import { fromGrpcError } from './errors.ts';
 
 type ClientClass<C> = new (
@@ -52,18 +54,38 @@ export function grpcClient<C extends Client>(caller: Caller, Ctor: ClientClass<C
   return new Ctor(target, creds, { ...CHANNEL, interceptors: [identify(caller)] });
 }
 
+const GRPC = { 'rpc.system.name': 'grpc' };
+const SETTER = { set: (carrier: Metadata, key: string, value: string) => carrier.set(key, value) };
+
+/** Says who calls and for which call, counts and times. */
 function identify({ name, instance, config }: Caller): Interceptor {
-  return (options, nextCall) =>
-    new InterceptingCall(nextCall(options), {
-      start(metadata, listener, next) {
+  const duration = metrics.getMeter('callmesh').createHistogram('rpc.client.call.duration', {
+    unit: 's',
+    description: 'time from a call to its status, as the caller sees it',
+  });
+  return (options, nextCall) => {
+    const { path, requestStream, responseStream } = options.method_definition;
+    const unary = !requestStream && !responseStream;
+    const rpc = path.slice(1);
+    return new InterceptingCall(nextCall(options), {
+      start(metadata, _listener, next) {
+        const started = performance.now();
+        const step = unary ? startStep(rpc, SpanKind.CLIENT, context.active(), GRPC) : undefined;
         metadata.set('authorization', `Bearer ${config.auth.token}`);
         if (!metadata.get('callmesh-actor').length) metadata.set('callmesh-actor', `${name}/${instance}`);
-        propagation.inject(context.active(), metadata, {
-          set: (carrier, key, value) => carrier.set(key, value),
+        if (unary) context.with(step?.context ?? context.active(), () => inject(metadata, SETTER));
+        next(metadata, {
+          onReceiveStatus(result, deliver) {
+            const code = status[result.code];
+            const labels = { ...GRPC, 'rpc.method': rpc, 'rpc.response.status_code': code };
+            if (unary) duration.record((performance.now() - started) / 1000, labels);
+            step?.end(result.code === status.OK ? undefined : result.details);
+            deliver(result);
+          },
         });
-        next(metadata, listener);
       },
     });
+  };
 }
 
 /** ts-proto's last overload of a unary method: the one inference sees. */

@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { packageDefinition } from '@callmesh/proto/descriptors';
 import {
+  type Metadata,
   Server,
   ServerCredentials,
   ServerInterceptingCall,
@@ -11,13 +12,14 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
-import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { context } from '@opentelemetry/api';
 import { HealthImplementation } from 'grpc-health-check';
 import type { CommonConfig } from '../config.ts';
 import { fail } from '../errors.ts';
 import { splitAddress } from '../http.ts';
 import type { Component } from '../lifecycle.ts';
 import type { App } from '../service.ts';
+import { extract, SpanKind, type Step, startStep } from '../tracing.ts';
 import { toGrpcError } from './errors.ts';
 import { endStreams, onHandlerFault } from './handlers.ts';
 import { MESH, type Principal, setPrincipal } from './principal.ts';
@@ -117,45 +119,51 @@ function authenticate(meshToken: string, clients: readonly GrpcClientCredentials
     });
 }
 
-/** Counts, times and traces every call. */
+/** Counts and times every call; one that belongs to a trace that is recorded is a step of it. */
 function observe(app: App): ServerInterceptor {
-  const duration = app.meter.createHistogram('rpc.server.duration', {
+  const duration = app.meter.createHistogram('rpc.server.call.duration', {
     unit: 's',
     description: 'time from the first byte of a call to its status',
   });
   return (method, call) => {
     const started = performance.now();
-    const [, service = '', name = ''] = method.path.split('/');
-    let span = trace.getActiveSpan();
+    const name = method.path.slice(1);
+    let step: Step | undefined;
     return new ServerInterceptingCall(call, {
       start(next) {
         next({
           onReceiveMetadata(metadata, deliver) {
-            const parent = propagation.extract(context.active(), metadata.getMap());
-            span = app.tracer.startSpan(method.path.slice(1), { kind: SpanKind.SERVER }, parent);
+            // A stream outlives the call that opened it.
+            if (!method.requestStream && !method.responseStream)
+              step = startStep(name, SpanKind.SERVER, extract(metadata, FIRST), {
+                'rpc.system.name': 'grpc',
+              });
             deliver(metadata);
           },
           onReceiveHalfClose(deliver) {
-            context.with(span ? trace.setSpan(context.active(), span) : context.active(), deliver);
+            context.with(step?.context ?? context.active(), deliver);
           },
         });
       },
       sendStatus(result, next) {
-        const labels = { 'rpc.system': 'grpc', 'rpc.service': service, 'rpc.method': name };
+        const code = status[result.code];
         duration.record((performance.now() - started) / 1000, {
-          ...labels,
-          'rpc.grpc.status_code': result.code,
+          'rpc.system.name': 'grpc',
+          'rpc.method': name,
+          'rpc.response.status_code': code,
         });
-        if (result.code !== status.OK) {
-          span?.setStatus({ code: SpanStatusCode.ERROR, message: result.details ?? '' });
-          app.log.debug(
-            { method: method.path, code: status[result.code], details: result.details },
-            'call failed',
+        if (result.code !== status.OK)
+          context.with(step?.context ?? context.active(), () =>
+            app.log.debug({ method: method.path, code, details: result.details }, 'call failed'),
           );
-        }
-        span?.end();
+        step?.end(result.code === status.OK ? undefined : result.details);
         next(result);
       },
     });
   };
 }
+
+const FIRST = {
+  get: (metadata: Metadata, key: string) => metadata.get(key)[0]?.toString(),
+  keys: (metadata: Metadata) => Object.keys(metadata.getMap()),
+};

@@ -1,5 +1,14 @@
 import type { BindRequest, BindResponse, SessionCacheServiceServer } from '@callmesh/proto/session';
-import { bidiHandler, streamHandler, toCallmeshError, unaryHandler } from '@callmesh/runtime';
+import {
+  aboutCall,
+  bidiHandler,
+  continueTrace,
+  inSpan,
+  SpanKind,
+  streamHandler,
+  toCallmeshError,
+  unaryHandler,
+} from '@callmesh/runtime';
 import { checkBind, checkGet, checkMove, checkSessionId } from '../domain/check.ts';
 import type { FanOut } from '../domain/fan-out.ts';
 import { pageOf } from '../domain/page.ts';
@@ -36,7 +45,7 @@ export function bindingHandlers({ sessions, fanOut, now, drained }: BindingParts
       const answers = new Outbox(write);
       for await (const request of endingWith(messages, drained)) {
         await gate.enter();
-        void bind(request)
+        void inCall(request, () => bind(request))
           .catch((error: unknown) => failureOf(request, error))
           .then((answer) => answers.send(answer, () => gate.leave()));
       }
@@ -73,6 +82,12 @@ export function bindingHandlers({ sessions, fanOut, now, drained }: BindingParts
       }
     }),
   };
+}
+
+/** A bind of a stream as a step of its call's trace. */
+function inCall<T>({ traceparent, binding }: BindRequest, run: () => T): T {
+  const names = { call_id: binding?.callId, session: binding?.sessionId };
+  return continueTrace(traceparent, () => aboutCall(names, () => inSpan('bind', SpanKind.SERVER, {}, run)));
 }
 
 function answerOf({ correlation }: BindRequest, { entry, created }: Bound): BindResponse {

@@ -159,6 +159,11 @@ export interface BindRequest {
    * the proposal (compare-and-set, so that of two callers one wins).
    */
   replaceDead: NodeLife[];
+  /**
+   * W3C traceparent of the call this is a step of, in a stream, which is none by
+   * itself; absent when it is not traced.
+   */
+  traceparent?: string | undefined;
 }
 
 /** BindResponse is what holds now. */
@@ -792,7 +797,7 @@ export const NodeLife: MessageFns<NodeLife> = {
 };
 
 function createBaseBindRequest(): BindRequest {
-  return { correlation: 0, binding: undefined, replaceDead: [] };
+  return { correlation: 0, binding: undefined, replaceDead: [], traceparent: undefined };
 }
 
 export const BindRequest: MessageFns<BindRequest> = {
@@ -805,6 +810,9 @@ export const BindRequest: MessageFns<BindRequest> = {
     }
     for (const v of message.replaceDead) {
       NodeLife.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.traceparent !== undefined) {
+      writer.uint32(34).string(message.traceparent);
     }
     return writer;
   },
@@ -846,6 +854,14 @@ export const BindRequest: MessageFns<BindRequest> = {
             message.replaceDead.push(NodeLife.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -867,6 +883,7 @@ export const BindRequest: MessageFns<BindRequest> = {
         : globalThis.Array.isArray(object?.replace_dead)
         ? object.replace_dead.map((e: any) => NodeLife.fromJSON(e))
         : [],
+      traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : undefined,
     };
   },
 
@@ -881,6 +898,9 @@ export const BindRequest: MessageFns<BindRequest> = {
     if (message.replaceDead?.length) {
       obj.replaceDead = message.replaceDead.map((e) => NodeLife.toJSON(e));
     }
+    if (message.traceparent !== undefined) {
+      obj.traceparent = message.traceparent;
+    }
     return obj;
   },
 
@@ -894,6 +914,7 @@ export const BindRequest: MessageFns<BindRequest> = {
       ? Binding.fromPartial(object.binding)
       : undefined;
     message.replaceDead = object.replaceDead?.map((e) => NodeLife.fromPartial(e)) || [];
+    message.traceparent = object.traceparent ?? undefined;
     return message;
   },
 };

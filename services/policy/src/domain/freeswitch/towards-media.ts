@@ -16,9 +16,10 @@ const NODE_FAILED = [
 
 /**
  * Brings a routed session to its media nodes in order. The leg it came by becomes part
- * of the session: `callmesh_*` say so, whatever headers it came with.
+ * of the session: `callmesh_*` say so, whatever headers it came with. `trace` is the traceparent
+ * the call goes on with, empty where it is not traced.
  */
-export function bringToMedia(decision: Decision, sessionId: string, caller?: Caller): App[] {
+export function bringToMedia(decision: Decision, sessionId: string, caller?: Caller, trace = ''): App[] {
   const { owner, targets, calledUser, function: fn } = decision;
   const { tenant, trunk, agent } = owner;
   const headers = {
@@ -27,6 +28,7 @@ export function bringToMedia(decision: Decision, sessionId: string, caller?: Cal
     'sip_h_X-Callmesh-Function': fn,
     ...(agent && { 'sip_h_X-Callmesh-Agent': agent.id }),
     ...(trunk && { 'sip_h_X-Callmesh-Trunk': trunk.id }),
+    ...(trace && { 'sip_h_X-Callmesh-Trace': trace }),
     ...(caller && callerVariables(caller)),
   };
   return [

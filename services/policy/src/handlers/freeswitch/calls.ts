@@ -1,4 +1,4 @@
-import { fail, toCallmeshError } from '@callmesh/runtime';
+import { fail, toCallmeshError, traceparent } from '@callmesh/runtime';
 import { callerFrom, trunkOfCall } from '../../domain/freeswitch/from-carrier.ts';
 import { CARRIERS, MESH, type Question } from '../../domain/freeswitch/question.ts';
 import { calledAgent, ringDevices } from '../../domain/freeswitch/towards-agent.ts';
@@ -77,7 +77,7 @@ export class Calls {
     const context = question.context === CARRIERS ? CARRIERS : MESH;
     try {
       const { decision, sessionId } = await this.#ports.router.route(requestFrom(question, hint));
-      return { context, apps: bringToMedia(decision, sessionId, caller), sessionId };
+      return { context, apps: bringToMedia(decision, sessionId, caller, traceparent()), sessionId };
     } catch (error) {
       return refusalIn(context, toCallmeshError(error));
     }

@@ -7,11 +7,13 @@ import {
   type JsMsg,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
+import { context } from '@opentelemetry/api';
 import { CallmeshError } from '../../errors.ts';
 import type { Component } from '../../lifecycle.ts';
 import type { Nats } from '../../nats.ts';
 import type { App } from '../../service.ts';
 import { decode } from '../json.ts';
+import { traceOf } from '../trace.ts';
 import { batches } from './batches.ts';
 import { ensureStream, type Family, subjectOf } from './family.ts';
 
@@ -64,7 +66,7 @@ export function consumeEach<T>(
 ): EventConsumer {
   const take = async ({ message, event }: Delivery<T>): Promise<void> => {
     try {
-      await handler(event);
+      await context.with(traceOf(message), () => handler(event));
       message.ack();
     } catch (error) {
       app.log.warn({ err: error, subject: message.subject }, 'event will come again');

@@ -1,7 +1,9 @@
+import type { MsgHdrs } from '@nats-io/nats-core';
 import type { Component } from '../../lifecycle.ts';
 import type { Nats } from '../../nats.ts';
 import type { App } from '../../service.ts';
 import { encode } from '../json.ts';
+import { withTrace } from '../trace.ts';
 import { ANSWER_MS, ensureStream, type Family, subjectOf } from './family.ts';
 import { Outbox, type Waiting } from './outbox.ts';
 import { storedSince } from './stored.ts';
@@ -19,6 +21,8 @@ interface Letter {
   readonly subject: string;
   readonly payload: string;
   readonly msgID: string;
+  /** The trace it belongs to. */
+  readonly headers?: MsgHdrs;
   /** Since when nobody knows whether it was stored (performance.now), and the newest position known then. */
   doubt?: { readonly since: number; readonly after: number };
 }
@@ -98,6 +102,7 @@ export class DurablePublisher<T> implements Component {
       payload,
       subject: subjectOf(this.#family, ...this.#family.place(event)),
       msgID: this.#family.id(event),
+      ...withTrace(),
     };
   }
 
@@ -134,8 +139,9 @@ export class DurablePublisher<T> implements Component {
     if (!(await this.#isStored(letter))) {
       letter.doubt ??= { since: performance.now(), after: this.#position };
       this.#doubtful.add(letter);
-      const { subject, payload, msgID } = letter;
-      const { seq } = await this.#nats.js.publish(subject, payload, { msgID, timeout: ANSWER_MS });
+      const { subject, payload, msgID, headers } = letter;
+      const options = { msgID, timeout: ANSWER_MS, ...(headers && { headers }) };
+      const { seq } = await this.#nats.js.publish(subject, payload, options);
       this.#position = Math.max(this.#position, seq);
     }
     this.#doubtful.delete(letter);
