@@ -14,6 +14,9 @@ import { etcdServer, natsServer, rtpengineServer, type Server } from './servers.
 import { type ServiceName, type Surroundings, serviceProcess } from './service.ts';
 import type { DoorSpec, MeshNode, MeshSpec, NodeSpec, Settings } from './spec.ts';
 
+/** Who may look at the console of a local mesh: whoever has its token. */
+const CONSOLE = { operators: [{ name: 'local', token: '${CALLMESH_TOKEN}' }] };
+
 /** A leg on a stand-in; headers are FreeSWITCH's variables sip_h_<name>. */
 interface Leg {
   readonly call_id: string;
@@ -164,7 +167,7 @@ export class Mesh {
     await Promise.all([
       ...this.#replicas('tenant-registry', { embedded: { storage: 'disk' }, seed: [...this.#spec.seed] }),
       ...this.#replicas('session-cache'),
-      ...this.#replicas('state'),
+      ...this.#replicas('state', { console: CONSOLE }),
       ...this.#replicas('policy', this.#spec.policy),
       ...this.#replicas('call-control', { ...this.#spec.callControl }),
     ]);

@@ -1,14 +1,24 @@
 import { join } from 'node:path';
 import { StateServiceService } from '@callmesh/proto/state';
-import { Etcd, grpcServer, Nats, runService, serviceRegistration } from '@callmesh/runtime';
-import { decisionFeed } from './adapters/decision-feed.ts';
+import {
+  Etcd,
+  grpcServer,
+  Nats,
+  registerEtcdResolver,
+  runService,
+  serviceRegistration,
+} from '@callmesh/runtime';
+import { decisionFeed, type Hears } from './adapters/decision-feed.ts';
 import { etcdFeed } from './adapters/etcd-feed.ts';
 import { firstReports } from './adapters/first-reports.ts';
 import { natsFeed } from './adapters/nats-feed.ts';
+import { Sessions } from './adapters/sessions.ts';
 import { tableFile } from './adapters/table-file.ts';
 import { configSchema } from './config.ts';
 import { Recent } from './domain/recent.ts';
 import { NodeTable } from './domain/table.ts';
+import { ConsoleServer } from './handlers/console/server.ts';
+import { Stream } from './handlers/console/stream.ts';
 import { stateService } from './handlers/state.ts';
 import { Watchers } from './handlers/watchers.ts';
 
@@ -23,8 +33,17 @@ await runService('state', configSchema, (app, config) => {
   const watchers = app.add(new Watchers(app, nats, table));
   app.add(firstReports(table, etcd, nats, () => watchers.judge()));
   const recent = new Recent();
-  app.add(decisionFeed(app, nats, recent));
   const service = stateService(app, { etcd, table, recent, watchers });
   const server = app.add(grpcServer(app, config.grpc, [[StateServiceService, service]]));
   app.add(serviceRegistration(app, etcd, 'state', () => server.address));
+  const heard: Hears[] = [recent];
+  if (config.console) {
+    registerEtcdResolver(etcd);
+    const stream = app.add(new Stream(app, { table, recent, watchers }));
+    heard.push(stream);
+    const sessions = new Sessions(app, recent, config.services);
+    const pages = app.add(new ConsoleServer(app, config.console, { stream, sessions }));
+    app.addresses.console = () => pages.address;
+  }
+  app.add(decisionFeed(app, nats, heard));
 });

@@ -1,5 +1,7 @@
+import type { Node } from '@callmesh/proto/node';
 import { NodeStatus, type WatchNodesEvent } from '@callmesh/proto/state';
-import { type App, type Component, type Nats, publishNode } from '@callmesh/runtime';
+import { type App, type Component, type Nats, publishNode, roleName } from '@callmesh/runtime';
+import type { Counter } from '@opentelemetry/api';
 import { now } from '../adapters/clock.ts';
 import type { Change, NodeTable } from '../domain/table.ts';
 import { toNodeState } from './row.ts';
@@ -31,6 +33,7 @@ export class Watchers implements Component {
   readonly #told = new Map<string, number>();
   /** Nodes whose load changed and was not told yet. */
   readonly #untold = new Set<string>();
+  readonly #changes: Counter;
   #ticked = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -38,6 +41,15 @@ export class Watchers implements Component {
     this.#app = app;
     this.#nats = nats;
     this.#table = table;
+    this.#changes = app.meter.createCounter('callmesh_node_changes', {
+      description: 'changes of nodes to a status',
+    });
+    app.meter
+      .createObservableGauge('callmesh_node_status', { description: '1 for the status each node has' })
+      .addCallback((result) => {
+        for (const [node, { status, facts }] of table.rows)
+          result.observe(1, { node, ...placeOf(facts.node), status: EVENTS[status]! });
+      });
     const gauge = app.meter.createObservableGauge('callmesh_nodes', {
       description: 'nodes in the table by status',
     });
@@ -96,6 +108,7 @@ export class Watchers implements Component {
   #announce({ id, row, before }: Change, at: number): void {
     if (!row || row.status === before) return;
     const event = EVENTS[row.status]!;
+    this.#changes.add(1, { node: id, ...placeOf(row.facts.node), status: event });
     this.#app.log.info({ node: id, event, reason: row.reason, epoch: row.facts.node.epoch }, 'node state');
     publishNode(this.#nats, {
       nodeId: id,
@@ -106,4 +119,8 @@ export class Watchers implements Component {
       observer: 'state',
     });
   }
+}
+
+function placeOf({ role, group }: Node): { role: string; group: string } {
+  return { role: roleName(role), group };
 }
