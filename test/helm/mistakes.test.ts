@@ -37,6 +37,7 @@ const mistakes: readonly (readonly [what: string, values: Values, sentence: stri
     { mtls: { mode: 'secret' } },
     'name the Secret with tls.crt, tls.key and ca.crt',
   ],
+  ['a console for nobody', { console: { enabled: true } }, 'nobody could sign in'],
   ['nodes for no peers', { network: { peers: [] } }, 'list the CIDRs of the cluster'],
   [
     'no image of FreeSWITCH',

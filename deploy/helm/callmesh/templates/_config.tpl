@@ -23,6 +23,21 @@ telemetry:
 state_dir: /var/lib/callmesh
 {{- end }}
 
+{{/* Args: ctx, port. */}}
+{{- define "callmesh.consoleConfig" -}}
+listen: ${POD_IP}:{{ .port }}
+{{- if .ctx.Values.console.tlsSecret }}
+tls: { cert: /etc/callmesh/console-tls/tls.crt, key: /etc/callmesh/console-tls/tls.key }
+{{- end }}
+operators:
+{{- range $name, $operator := .ctx.Values.console.operators }}
+  - { name: {{ $name }}, token: "${ {{- include "callmesh.operatorVariable" $name -}} }", numbers: {{ $operator.numbers | default false }} }
+{{- end }}
+{{- end }}
+{{- define "callmesh.operatorVariable" -}}
+OPERATOR_{{ . | upper | replace "-" "_" }}
+{{- end }}
+
 {{- define "callmesh.etcdEndpoints" -}}
 {{- if .Values.etcd.bundled -}}
 {{ list (printf "http://%s-etcd:2379" (include "callmesh.fullname" .)) | toJson }}
@@ -51,6 +66,9 @@ state_dir: /var/lib/callmesh
 {{- $config := include "callmesh.commonConfig" (dict "ctx" .ctx "grpc" $ports.grpc "admin" $ports.admin) | fromYaml -}}
 {{- if eq .name "policy" -}}
 {{- $_ := set $config "api" (dict "listen" (printf "${POD_IP}:%v" $ports.api)) -}}
+{{- end -}}
+{{- if and (eq .name "state") .ctx.Values.console.enabled -}}
+{{- $_ := set $config "console" (include "callmesh.consoleConfig" (dict "ctx" .ctx "port" $ports.console) | fromYaml) -}}
 {{- end -}}
 {{- if has .name (list "tenant-registry" "call-control") -}}
 {{- if not (include "callmesh.embedded" .) -}}

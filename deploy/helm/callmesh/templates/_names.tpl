@@ -9,6 +9,7 @@
 grpc: 7000
 admin: 9100
 api: 7080
+console: 7090
 rtpengineControl: 2223
 rtpengineHttp: 2225
 etcd: 2379

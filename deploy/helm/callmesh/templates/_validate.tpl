@@ -8,6 +8,9 @@
 {{- fail "existingSecret is empty: make a Secret with the keys token, edge-secret and esl-password (see README.md) and name it here" -}}
 {{- end -}}
 {{- include "callmesh.validateStores" . -}}
+{{- if and .Values.console.enabled (not .Values.console.operators) -}}
+{{- fail "console.operators is empty: nobody could sign in; name at least one operator and the Secret with the token" -}}
+{{- end -}}
 {{- if and (eq .Values.mtls.mode "certManager") (not .Values.mtls.issuer.name) -}}
 {{- fail "mtls.mode is certManager: name the issuer that is to sign the services' certificates in mtls.issuer.name" -}}
 {{- end -}}
