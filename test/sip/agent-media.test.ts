@@ -5,6 +5,7 @@ import { Dialog } from './caller.ts';
 import { replyTo, type SipMessage, sdp } from './message.ts';
 import { nodeTag } from './node.ts';
 import type { Router } from './router.ts';
+import { RtpEnd } from './rtp.ts';
 import { Rtpengine, relays } from './rtpengine.ts';
 import type { WebPeer } from './web-peer.ts';
 
@@ -274,5 +275,77 @@ describe('the media of an agent with a phone', () => {
     const { message: offer } = await router.peer.takeRequest('INVITE');
     expectPlain(offer);
     expect(portOf(offer)).not.toBe(40000);
+  });
+});
+
+describe('the sound of an agent’s calls when a relay is killed', () => {
+  const engines: Rtpengine[] = [];
+  const s = agentsStage(async () => {
+    for (const which of [0, 1] as const) engines.push(await Rtpengine.start(which));
+    return relays(...engines.map(({ url }) => url));
+  });
+  const ends: RtpEnd[] = [];
+  afterAll(async () => {
+    for (const end of ends) end.close();
+    for (const engine of engines) await engine.stop();
+  });
+
+  it('is heard in new calls at once, goes on in those of the other, and comes back in its own when either side offers anew', async () => {
+    const router = await s.router();
+    s.policy.script = agentPolicy([alice], [router]);
+    const agent = await s.udpAgent(alice);
+    const open = async (address: string) => {
+      const end = await RtpEnd.open(address);
+      ends.push(end);
+      return end;
+    };
+
+    /** A call with sound at both ends. */
+    async function placed() {
+      const [phone, node] = [await open('127.0.0.4'), await open('127.0.0.1')];
+      router.peer.handler = (message, from) => {
+        if (!message.method || message.method === 'ACK') return;
+        const options = { toTag: nodeTag, contact: `sip:node@${router.key}` };
+        const body = sdp('127.0.0.1', node.port);
+        router.peer.send(replyTo(message, 200, 'OK', { ...options, body }), from);
+      };
+      const dialog = agent.dial('bob');
+      const answer = await agent.call(dialog, { body: sdp('127.0.0.4', phone.port) });
+      expect(answer.status).toBe(200);
+      const talk = (reply: SipMessage) => phone.talk(440, portOf(reply));
+      talk(answer);
+      const first = engines[0]!.has(portOf(answer));
+      return { phone, node, dialog, talk, first };
+    }
+    const heard = (node: RtpEnd) =>
+      expect.poll(() => node.hears(440), { timeout: 3_000 }).toBeGreaterThan(0.5);
+
+    const calls: Awaited<ReturnType<typeof placed>>[] = [];
+    while (!calls.some(({ first }) => first) || !calls.some(({ first }) => !first))
+      calls.push(await placed());
+    for (const { node } of calls) await heard(node);
+    await engines[0]!.kill();
+
+    // A new one.
+    for (let i = 0; i < 3; i++) await heard((await placed()).node);
+    for (const { node, first } of calls)
+      if (first) await expect.poll(() => node.loudness).toBe(0);
+      else await heard(node);
+    for (const { phone, node, dialog, talk } of calls.filter(({ first }) => first)) {
+      dialog.cseq += 1;
+      dialog.send('INVITE', { body: sdp('127.0.0.4', phone.port) });
+      router.peer.handler = (message, from) => {
+        const options = {
+          toTag: nodeTag,
+          contact: `sip:node@${router.key}`,
+          body: sdp('127.0.0.1', node.port),
+        };
+        if (message.method === 'INVITE') router.peer.send(replyTo(message, 200, 'OK', options), from);
+      };
+      const { message: ok } = await dialog.reply('INVITE');
+      dialog.confirm(ok);
+      talk(ok);
+      await heard(node);
+    }
   });
 });

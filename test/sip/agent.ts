@@ -30,9 +30,9 @@ export class Agent {
     this.registrations = this.#dialog(`sip:${account.realm}`);
   }
 
-  /** The same device at another connection: its registrations go on as one dialog. */
-  at(peer: Peer): Agent {
-    const agent = new Agent(peer, this.door, this.account);
+  /** The same device at another connection, be it another door's: its registrations go on as one dialog. */
+  at(peer: Peer, door = this.door): Agent {
+    const agent = new Agent(peer, door, this.account);
     const { callId, localTag, cseq } = this.registrations;
     Object.assign(agent.registrations, { callId, localTag, cseq });
     return agent;

@@ -1,4 +1,5 @@
 import { SipAgent } from '../standin/sip/agent.ts';
+import type { Credentials } from '../standin/sip/digest.ts';
 import { IncomingSession } from '../standin/sip/incoming.ts';
 import type { ExtraHeaders, SipRequest, SipResponse } from '../standin/sip/message.ts';
 import type { OutgoingSession } from '../standin/sip/outgoing.ts';
@@ -48,6 +49,7 @@ export class Phone {
     from?: string;
     headers?: ExtraHeaders;
     callId?: string;
+    credentials?: Credentials;
   }): Promise<PhoneCall> {
     const ear = await RtpEnd.open(this.agent.host);
     const session = this.agent.invite({
@@ -57,6 +59,7 @@ export class Phone {
       ...(options.from && { from: `<${options.from}>` }),
       ...(options.headers && { headers: options.headers }),
       ...(options.callId && { callId: options.callId }),
+      ...(options.credentials && { credentials: options.credentials }),
     });
     const call = new PhoneCall(this, session, ear);
     this.#all.push(call);

@@ -60,6 +60,11 @@ export class RtpEnd {
     }, PACKET_MS);
   }
 
+  /** Sends nothing any more, not even silence. */
+  stop(): void {
+    clearInterval(this.#talking);
+  }
+
   /** One digit (RFC 4733): three packets, of which the last says it is over, sent three times. */
   digit(digit: string, ms: number, port: number, address = '127.0.0.1'): void {
     const timestamp = this.#timestamp;

@@ -26,9 +26,11 @@ export class Rtpengine {
   readonly url: string;
   readonly #process: Process;
   readonly #directory: string;
+  readonly #low: number;
 
-  private constructor(process: Process, url: string, directory: string) {
+  private constructor(process: Process, url: string, directory: string, low: number) {
     this.#process = process;
+    this.#low = low;
     this.url = url;
     this.#directory = directory;
   }
@@ -55,7 +57,12 @@ export class Rtpengine {
       },
     });
     await process.start();
-    return new Rtpengine(process, url, directory);
+    return new Rtpengine(process, url, directory, low);
+  }
+
+  /** Whether it is the one that has this RTP port. */
+  has(port: number): boolean {
+    return port >= this.#low && port < this.#low + PORTS;
   }
 
   /** How many commands of this kind it obeyed: `offer`, `answer`, `delete`. */
@@ -63,6 +70,11 @@ export class Rtpengine {
     const answer = await ask(this.url, 'd7:command10:statisticse');
     const name = `${kind}count`;
     return Number(new RegExp(`${name.length}:${name}i(\\d+)e`).exec(answer)?.[1] ?? 0);
+  }
+
+  /** Ends it as a crash does: it says nothing, and its ports are free. */
+  kill(): Promise<void> {
+    return this.#process.kill();
   }
 
   async stop(): Promise<void> {

@@ -39,10 +39,11 @@ export function taken(leg: Leg | undefined): Lines {
   return { ...NOTHING, before: hook(leg.bridgedTo, ''), lines: unhold(leg).lines };
 }
 
+/** Who is only sent to sends nothing, which must not be taken for a network that failed. */
 function renegotiate(uuid: string, on: boolean): string[] {
   const marks = on
-    ? 'callmesh_held=true;origination_audio_mode=sendonly'
-    : 'callmesh_held=;origination_audio_mode=sendrecv';
+    ? 'callmesh_held=true;origination_audio_mode=sendonly;media_timeout_audio=3600000'
+    : 'callmesh_held=;origination_audio_mode=sendrecv;media_timeout_audio=';
   return [`uuid_setvar_multi ${uuid} ${marks}`, `uuid_media_reneg ${uuid}`];
 }
 
