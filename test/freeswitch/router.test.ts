@@ -99,6 +99,18 @@ describeReal('a real fs-router', () => {
     expect(await registrations(router)).toEqual([]);
   });
 
+  it('takes a session timer as short as browsers ask for', async () => {
+    const [router] = routers as [LabNode];
+    router.xml.answer = ({ section }) =>
+      section === 'dialplan' ? dialplan('mesh', ['respond', '486']) : undefined;
+    const timer = { 'Session-Expires': '90', Supported: 'timer' };
+    const call = (await open('door')).call({
+      ...{ proxy: router.sip, to: 'sip:alice@acme.example' },
+      headers: { ...SESSION, ...timer },
+    });
+    expect((await call.outcome).status).toBe(486);
+  });
+
   it('answers 503 when nobody knows where a call goes', async () => {
     const door = await open('door');
     for (const router of routers) {

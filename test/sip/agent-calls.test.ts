@@ -201,17 +201,45 @@ describe('a call to an agent', () => {
       answering(agent);
       const caller = await rung(s, router, binding);
       const { message: invite } = await agent.peer.takeRequest('INVITE');
+      const headers = method === 'REFER' ? [['Refer-To', '<sip:1002@acme.example>'] as const] : [];
       caller.cseq += 1;
-      caller.send(method);
+      caller.send(method, { headers });
       expect((await caller.reply(method)).message.status).toBe(200);
       const { message } = await agent.peer.takeRequest(method);
       expect(message.uri).toBe(agent.peer.contact);
       const callee = Dialog.answering(agent.peer, s.door, invite, 'agent-tag');
-      callee.send(method);
+      callee.send(method, { headers });
       expect((await callee.reply(method)).message.status).toBe(200);
       await router.peer.takeRequest(method);
     },
   );
+
+  it.each([
+    ['<sip:1002@evil.example;method=INVITE>', 'sip:1002@acme'],
+    ['"Bob" <sip:bob@acme.example>', 'sip:bob@acme'],
+    ['<tel:+4930>', 'sip:+4930@acme'],
+  ])('given to %s tells the node whom, and nothing more', async (asked, told) => {
+    answering(agent);
+    await rung(s, router, binding);
+    const { message: invite } = await agent.peer.takeRequest('INVITE');
+    const callee = Dialog.answering(agent.peer, s.door, invite, 'agent-tag');
+    callee.send('REFER', { headers: [['Refer-To', asked]] });
+    const { message: refer } = await router.peer.takeRequest('REFER');
+    expect(header(refer, 'Refer-To')).toBe(told);
+  });
+
+  it.each([
+    ['<sip:bob@acme.example?Replaces=1%3Bto-tag%3D2%3Bfrom-tag%3D3>', 501],
+    ['<sip:x%22y@acme.example>', 400],
+    ['', 400],
+  ])('is not given to %s', async (asked, status) => {
+    answering(agent);
+    await rung(s, router, binding);
+    const { message: invite } = await agent.peer.takeRequest('INVITE');
+    const callee = Dialog.answering(agent.peer, s.door, invite, 'agent-tag');
+    callee.send('REFER', { headers: asked ? [['Refer-To', asked]] : [] });
+    expect((await callee.reply('REFER')).message.status).toBe(status);
+  });
 
   it('cancelled while it rings stops ringing', async () => {
     const dialog = router.dialogTo(binding, s.edge);

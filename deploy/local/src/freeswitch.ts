@@ -89,7 +89,8 @@ export function freeswitchNode(spec: FreeSwitchSpec): Process {
       FS_RTP_LAST: String(last),
       FS_ESL_PORT: String(spec.esl.port),
       FS_ESL_PASSWORD: spec.esl.password,
-      FS_LOG_FILE: '/dev/stdout',
+      // Its standard output is a socket of ours, which cannot be opened by name.
+      FS_LOG_FILE: `${spec.dir}.log`,
       ...(spec.max > 0 && { FS_MAX_SESSIONS: String(spec.max) }),
       ...(spec.xmlPort && { FS_XML_PORT: String(spec.xmlPort) }),
       ...(spec.carrier && carrierSide(spec.carrier)),

@@ -39,7 +39,12 @@ function standin(spec: NodeSpec, { dir, sip, esl, xmlPort }: Place): Process {
   const { id, role, max = 0 } = spec;
   // As in freeswitch/: fs-media's dialplan is its own, the others ask for theirs.
   const asked = `http://freeswitch:${esl.password}@127.0.0.1:${xmlPort}/v1/freeswitch/dialplan`;
-  const set = { context: 'mesh', ...(role !== 'media' && { dialplanUrl: asked }), ...spec.set };
+  const set = {
+    context: 'mesh',
+    passesReferOn: role === 'router',
+    ...(role !== 'media' && { dialplanUrl: asked }),
+    ...spec.set,
+  };
   return new Process({
     name: id,
     command: process.execPath,

@@ -26,8 +26,8 @@ export class Phone extends EventTarget {
       password,
       user_agent: 'callmesh agent page',
       register_expires: 300,
-      // Refreshed by re-INVITE: UPDATE does not reach the other side.
-      session_timers_refresh_method: 'invite',
+      // The server looks after that; JsSIP would offer anew every 45 s.
+      session_timers: false,
       // A door that restarts is found again soon, and says itself when it has too much to do.
       connection_recovery_min_interval: 1,
       connection_recovery_max_interval: 10,
@@ -161,33 +161,36 @@ class Call extends EventTarget {
     this.#session.sendDTMF(key, { transportType: 'RFC2833' });
   }
 
-  /** Gives the call to somebody else. */
-  transfer(number) {
-    return this.#refer(this.#phone.address(number), {});
+  /** Whom one would dial to reach the other side. */
+  get number() {
+    return this.#session.remote_identity.uri.user;
   }
 
-  /** Connects this call's other side with that one's; both leave us. */
+  /** Gives this call to whom was asked in that one: it ends, and they are rung for this one. */
   connect(other) {
-    return this.#refer(other.#session.remote_identity.uri.toString(), { replaces: other.#session });
+    other.hangUp();
+    return this.transfer(other.number);
   }
 
-  #refer(target, options) {
+  /** Gives the call to somebody else. */
+  async transfer(number) {
+    try {
+      await this.#refer(this.#phone.address(number));
+      if (this.state !== 'ended') this.hangUp();
+    } catch (error) {
+      this.why = `Not transferred: ${error.message}`;
+      this.#changed();
+    }
+  }
+
+  /** Settles when the server said what came of it, or ended our side of the call. */
+  #refer(target) {
     return new Promise((resolve, reject) => {
       const no = ({ response, status_line: line, cause }) =>
         reject(new Error(line?.reason_phrase ?? response?.reason_phrase ?? cause));
-      this.#session.refer(target, {
-        ...options,
-        eventHandlers: { accepted: resolve, failed: no, requestFailed: no },
-      });
-      // Whoever takes the call may end ours without another word.
+      this.#session.refer(target, { eventHandlers: { accepted: resolve, failed: no, requestFailed: no } });
       this.#session.once('ended', resolve);
-    }).then(
-      () => this.state !== 'ended' && this.hangUp(),
-      (error) => {
-        this.why = `Not transferred: ${error.message}`;
-        this.#changed();
-      },
-    );
+    });
   }
 
   #listen(connection) {

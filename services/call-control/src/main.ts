@@ -72,5 +72,6 @@ await runService('call-control', configSchema, async (app, config) => {
     const lateMs = config.application.late_s * 1000;
     const answer = defaultApplication({ decisions, send, metrics, logger, lateMs });
     app.add(consumeCall(app, nats, 'call-control-app', answer, { event: 'created', concurrency: 64 }));
+    app.add(consumeCall(app, nats, 'call-control-referred', answer, { event: 'referred', concurrency: 64 }));
   }
 });

@@ -1,6 +1,7 @@
 import { IncomingSession } from '../sip/incoming.ts';
 import type { SipRequest } from '../sip/message.ts';
 import type { InDialogAnswer, SessionEnd } from '../sip/session.ts';
+import { parseNameAddr, parseUri } from '../sip/uri.ts';
 import { causeOfStatus } from './causes.ts';
 import type { Channel, Leg } from './channel.ts';
 import type { Action } from './dialplan.ts';
@@ -139,7 +140,20 @@ export class CallLeg {
   private inDialog(request: SipRequest): InDialogAnswer {
     if (request.method === 'INFO') this.info(request);
     else if (request.method === 'REFER') return this.refer(request);
+    else if (request.method === 'NOTIFY') this.passOn(request);
     return { status: 200, headers: this.nodeHeader() };
+  }
+
+  /** What became of a transfer is for whoever asked for it. */
+  private passOn(request: SipRequest): void {
+    const other = this.node.legs.get(this.channel.peer?.uuid ?? '');
+    if (!other || !this.node.settings.passesReferOn) return;
+    const headers = ['event', 'subscription-state'].map((name): [string, string] => [
+      name,
+      request.headers.get(name) ?? '',
+    ]);
+    const contentType = request.headers.get('content-type') ?? '';
+    void other.session.request('NOTIFY', { headers, body: request.body, contentType });
   }
 
   /** DTMF as application/dtmf-relay ("Signal=5") or application/dtmf ("5"). */
@@ -159,25 +173,43 @@ export class CallLeg {
     this.onDigit();
   }
 
-  /** Accepts a transfer and reports it done (RFC 3515); where to is only remembered, as nothing is dialled. */
+  /** Accepts a transfer and reports it done (RFC 3515); with whom this leg was connected goes there. */
   private refer(request: SipRequest): InDialogAnswer {
     const to = request.headers.get('refer-to');
     if (!to) return { status: 400, reason: 'Missing Refer-To' };
     this.channel.set('sip_refer_to', to);
-    const notify = (state: string, fragment: string) =>
-      this.session.request('NOTIFY', {
-        headers: [
-          ['Event', 'refer'],
-          ['Subscription-State', state],
-        ],
-        body: `${fragment}\r\n`,
-        contentType: 'message/sipfrag;version=2.0',
-      });
+    const other = this.node.legs.get(this.channel.peer?.uuid ?? '');
+    if (other && this.node.settings.passesReferOn) {
+      void other.session.request('REFER', { headers: { 'Refer-To': to } });
+      return { status: 202, headers: this.nodeHeader() };
+    }
     setImmediate(async () => {
       if (this.session.state !== 'confirmed') return;
-      await notify('active;expires=60', 'SIP/2.0 100 Trying');
-      if (this.channel.alive) await notify('terminated;reason=noresource', 'SIP/2.0 200 OK');
+      await this.notify('active;expires=60', 'SIP/2.0 100 Trying');
+      if (this.channel.alive) await this.notify('terminated;reason=noresource', 'SIP/2.0 200 OK');
+      other?.referred(parseUri(parseNameAddr(to).uri)?.user ?? '');
     });
     return { status: 202, headers: this.nodeHeader() };
+  }
+
+  private notify(state: string, fragment: string) {
+    return this.session.request('NOTIFY', {
+      headers: [
+        ['Event', 'refer'],
+        ['Subscription-State', state],
+      ],
+      body: `${fragment}\r\n`,
+      contentType: 'message/sipfrag;version=2.0',
+    });
+  }
+
+  /** Somebody else is to take this leg: it does what fs-media's dialplan has for that. */
+  private referred(destination: string): void {
+    if (!this.channel.alive) return;
+    this.channel.profile.destination = destination;
+    void this.begin([
+      { application: 'event', data: 'Event-Name=CUSTOM,Event-Subclass=callmesh::referred' },
+      { application: 'park', data: '' },
+    ]);
   }
 }

@@ -21,6 +21,8 @@ export interface Settings {
   optionsBusy: boolean;
   /** Bridge every inbound call to this next hop ("127.0.0.1:5060"); empty: answer it here. */
   bridgeTo: string;
+  /** REFER and NOTIFY go on to the other leg, as at an fs-router; elsewhere a REFER is done here. */
+  passesReferOn: boolean;
   /** Where calls going out are sent; empty: to the address in their URI. */
   outboundProxy: string;
   /** Dialplan context of calls that come in. */
@@ -50,6 +52,7 @@ export const DEFAULTS: Settings = {
   pausedOutbound: false,
   optionsBusy: false,
   bridgeTo: '',
+  passesReferOn: false,
   outboundProxy: '',
   context: 'default',
   dialplanUrl: '',

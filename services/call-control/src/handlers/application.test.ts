@@ -69,6 +69,14 @@ describe('the default application', () => {
     expect(await told(event)).toEqual([]);
   });
 
+  it('gives a call that was referred what its new destination says, whatever it did before', async () => {
+    const referred = { event: 'referred', referredTo: '1002', sequence: 77 };
+    for (const outbound of [false, true])
+      expect(await told(arrival({ ...referred, outbound }))).toMatchObject([
+        { commandId: `refer-${LEG}-77`, command: { $case: 'run', value: { onlyFirst: false } } },
+      ]);
+  });
+
   it('leaves a call for control parked', async () => {
     expect(await told(arrival(), { resolved: { kind: 'RESOLVED_KIND_CONTROL' } })).toEqual([]);
   });

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import type { Decisions } from '../adapters/decisions.ts';
 import { programFor } from '../domain/application/program.ts';
 import { refusalFor } from '../domain/application/refusal.ts';
+import { farEnd } from '../domain/live-legs.ts';
 import type { ApplicationMetrics } from './metrics.ts';
 
 const RESOLVE_MS = 1_500;
@@ -42,7 +43,7 @@ interface Answer {
 export function defaultApplication(ports: ApplicationPorts): (event: CallEvent) => Promise<void> {
   return async (event) => {
     const ageMs = Date.now() - (event.at?.getTime() ?? 0);
-    if (!isArrival(event) || ageMs > ports.lateMs) return;
+    if (!isForUs(event) || ageMs > ports.lateMs) return;
     await aboutCall({ call_id: event.callId, session: event.sessionId }, () =>
       inSpan('application', SpanKind.CONSUMER, {}, () => answer(ports, event, ageMs)),
     );
@@ -57,16 +58,18 @@ async function answer(ports: ApplicationPorts, event: CallEvent, ageMs: number):
   ports.logger.info({ kind, tenant: tenantId, session: sessionId, node: nodeId }, 'application');
 }
 
-function isArrival({ event, outbound, role, sessionId, tenantId }: CallEvent): boolean {
+/** A call that came in, or one whose other side gave it to somebody else. */
+function isForUs({ event, outbound, role, sessionId, tenantId }: CallEvent): boolean {
   const owned = sessionId !== '' && tenantId !== '';
-  return event === 'created' && !outbound && role === NodeRole.NODE_ROLE_MEDIA && owned;
+  const waits = (event === 'created' && !outbound) || event === 'referred';
+  return waits && role === NodeRole.NODE_ROLE_MEDIA && owned;
 }
 
 /** Errors: those that pass, for as long as the caller has patience: the event then comes again. */
 async function answerTo({ decisions }: ApplicationPorts, event: CallEvent, ageMs: number): Promise<Answer> {
-  const { tenantId, caller, callee, agentId } = event;
-  const destination = { target: { $case: 'dialled', value: callee } } as const;
-  const question = { tenantId, destination, caller, callerAgent: agentId, timeoutS: 0 };
+  const { tenantId, callee, referredTo, agentId } = event;
+  const destination = { target: { $case: 'dialled', value: referredTo || callee } } as const;
+  const question = { tenantId, destination, caller: farEnd(event), callerAgent: agentId, timeoutS: 0 };
   try {
     const resolved = await decisions.resolve(question, Date.now() + RESOLVE_MS);
     const kind = resolved.kind.replace('RESOLVED_KIND_', '').toLowerCase().replaceAll('_', '-');
@@ -79,16 +82,18 @@ async function answerTo({ decisions }: ApplicationPorts, event: CallEvent, ageMs
 }
 
 async function start({ send }: ApplicationPorts, event: CallEvent, program: Program): Promise<void> {
-  const { nodeId, nodeEpoch, tenantId, sessionId, legUuid } = event;
+  const { nodeId, nodeEpoch, tenantId, sessionId, legUuid, sequence } = event;
+  const referred = event.event === 'referred';
   const { errorCode, errorMessage } = await send(nodeId, {
-    commandId: `app-${legUuid}`,
+    // What was referred before may be referred again: each time is one.
+    commandId: referred ? `refer-${legUuid}-${sequence}` : `app-${legUuid}`,
     expiresAt: new Date(Date.now() + COMMAND_MS),
     nodeEpoch,
     tenantId,
     sessionId,
     legUuid,
     actor: 'call-control/application',
-    command: { $case: 'run', value: { program, onlyFirst: true } },
+    command: { $case: 'run', value: { program, onlyFirst: !referred } },
   });
   // A caller that has gone meanwhile needs nothing; anything else that is refused is refused for good.
   if (errorCode && PASSING.includes(errorCode as ErrorCode)) throw fail(errorCode as ErrorCode, errorMessage);

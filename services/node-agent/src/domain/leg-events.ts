@@ -5,9 +5,9 @@ import { timeOf } from './times.ts';
 
 /** What happened to a leg: the last token of the call event's subject. */
 type LegEventName =
-  | ('created' | 'ringing' | 'answered' | 'hangup')
+  | ('created' | 'ringing' | 'answered' | 'moved' | 'hangup')
   | ('bridged' | 'unbridged' | 'held' | 'unheld' | 'dtmf')
-  | ('recording' | 'recorded' | 'joined' | 'left');
+  | ('recording' | 'recorded' | 'joined' | 'left' | 'referred');
 
 /** Something the mesh is told of. */
 export interface LegEvent {
@@ -51,6 +51,11 @@ const CHANGES: ReadonlyMap<string, Change> = new Map(
       leg.recordings = leg.recordings.filter((one) => one !== path);
       const recordingMs = Math.max(0, fields.number('variable_record_ms') ?? 0);
       return [{ event: 'recorded', leg, detail: { recording: path, recordingMs } }];
+    },
+    // Of fs-media's dialplan: FreeSWITCH itself tells of a transfer by nothing that says so.
+    'callmesh::referred': (leg, fields) => {
+      const referredTo = fields.get('Caller-Destination-Number') ?? '';
+      return [{ event: 'referred', leg, detail: { referredTo } }];
     },
     'conference::maintenance': (leg, fields) => {
       const room = roomOf(fields.get('Conference-Name') ?? '');

@@ -25,7 +25,9 @@ export interface CallEvent {
    * held, unheld: by the far end or by command;
    * dtmf: a digit came from the far end;
    * recording, recorded: a recording began, ended;
-   * joined, left: a conference room.
+   * joined, left: a conference room;
+   * referred: whoever it was connected to gave it to somebody else (SIP REFER); it is
+   * parked.
    */
   event: string;
   /** Whose call it is; empty when the leg carries no X-Callmesh-Tenant. */
@@ -91,7 +93,11 @@ export interface CallEvent {
   /** At joined and left: the room, without its tenant. */
   room: string;
   /** At hangup: the leg as a whole. */
-  summary: LegSummary | undefined;
+  summary:
+    | LegSummary
+    | undefined;
+  /** At referred: the number, extension or name it was given to. */
+  referredTo: string;
 }
 
 /**
@@ -189,6 +195,7 @@ function createBaseCallEvent(): CallEvent {
     recordingMs: 0,
     room: "",
     summary: undefined,
+    referredTo: "",
   };
 }
 
@@ -274,6 +281,9 @@ export const CallEvent: MessageFns<CallEvent> = {
     }
     if (message.summary !== undefined) {
       LegSummary.encode(message.summary, writer.uint32(218).fork()).join();
+    }
+    if (message.referredTo !== "") {
+      writer.uint32(226).string(message.referredTo);
     }
     return writer;
   },
@@ -507,6 +517,14 @@ export const CallEvent: MessageFns<CallEvent> = {
             message.summary = LegSummary.decode(reader, reader.uint32());
             continue;
           }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.referredTo = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -600,6 +618,11 @@ export const CallEvent: MessageFns<CallEvent> = {
         : 0,
       room: isSet(object.room) ? globalThis.String(object.room) : "",
       summary: isSet(object.summary) ? LegSummary.fromJSON(object.summary) : undefined,
+      referredTo: isSet(object.referredTo)
+        ? globalThis.String(object.referredTo)
+        : isSet(object.referred_to)
+        ? globalThis.String(object.referred_to)
+        : "",
     };
   },
 
@@ -686,6 +709,9 @@ export const CallEvent: MessageFns<CallEvent> = {
     if (message.summary !== undefined) {
       obj.summary = LegSummary.toJSON(message.summary);
     }
+    if (message.referredTo !== "") {
+      obj.referredTo = message.referredTo;
+    }
     return obj;
   },
 
@@ -723,6 +749,7 @@ export const CallEvent: MessageFns<CallEvent> = {
     message.summary = (object.summary !== undefined && object.summary !== null)
       ? LegSummary.fromPartial(object.summary)
       : undefined;
+    message.referredTo = object.referredTo ?? "";
     return message;
   },
 };

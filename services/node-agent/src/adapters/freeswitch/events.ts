@@ -6,4 +6,4 @@ export const EVENTS = [
   ...['HEARTBEAT', 'BACKGROUND_JOB', 'SHUTDOWN'],
 ];
 /** Custom events the leg table takes. Everything after CUSTOM is a subclass to FreeSWITCH: they come last. */
-export const CUSTOM = ['CUSTOM', 'conference::maintenance'];
+export const CUSTOM = ['CUSTOM', 'conference::maintenance', 'callmesh::referred'];
