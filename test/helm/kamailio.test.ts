@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Authority, helmOrGo, installHelm, kamailioModules, ROOT } from '@callmesh/local';
@@ -8,7 +8,7 @@ import { examples, type Manifest, named, render } from './chart.ts';
 
 const without = helmOrGo() ? '' : ' (skipped: no helm and no go)';
 
-describe.skipIf(without)(`the doors of the chart${without}`, () => {
+describe.skipIf(without)(`the doors of chart and compose${without}`, () => {
   const folder = mkdtempSync(join(tmpdir(), 'callmesh-doors-'));
   const authority = new Authority(join(folder, 'tls'));
   const doors: (readonly [example: string, name: string, data: Record<string, string>])[] = [];
@@ -27,11 +27,17 @@ describe.skipIf(without)(`the doors of the chart${without}`, () => {
       for (const { metadata } of edges)
         doors.push([example, metadata.name, named(manifests, 'ConfigMap', metadata.name).data]);
     }
+    for (const door of ['kama-pstn', 'kama-wss'])
+      doors.push([
+        'compose',
+        door,
+        { 'edge.cfg': readFileSync(join(ROOT, `deploy/compose/config/${door}.cfg`), 'utf8') },
+      ]);
   }, 600_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it('are taken by Kamailio as they are', () => {
-    expect(doors).toHaveLength(5);
+    expect(doors).toHaveLength(7);
     for (const [example, name, data] of doors) {
       const run = join(folder, example, name);
       mkdirSync(join(run, 'rpc'), { recursive: true, mode: 0o700 });
