@@ -51,7 +51,11 @@ export const commonConfig = {
     })
     .prefault({}),
   /** Shared secret of the mesh, sent as bearer token on every internal call. */
-  auth: z.strictObject({ token: z.string().min(16, 'expected at least 16 characters') }),
+  auth: z.strictObject({
+    token: z.string().min(16, 'expected at least 16 characters'),
+    /** Common names of client certificates (`grpc.tls`) that stand for the mesh without the token: operators'. */
+    certificates: z.array(z.string().min(1)).default([]),
+  }),
   shutdown: z.strictObject({ drain_s: z.number().positive().default(20) }).prefault({}),
   telemetry: z
     .strictObject({

@@ -28,7 +28,9 @@ type ClientClass<C> = new (
 export interface Caller {
   readonly name: string;
   readonly instance: string;
-  readonly config: Pick<CommonConfig, 'auth'> & { readonly grpc: Pick<CommonConfig['grpc'], 'tls'> };
+  readonly config: { readonly auth: Pick<CommonConfig['auth'], 'token'> } & {
+    readonly grpc: Pick<CommonConfig['grpc'], 'tls'>;
+  };
 }
 
 /** Keepalive finds a frozen peer within three seconds; the back-off never grows past one. */
@@ -71,7 +73,8 @@ function identify({ name, instance, config }: Caller): Interceptor {
       start(metadata, _listener, next) {
         const started = performance.now();
         const step = unary ? startStep(rpc, SpanKind.CLIENT, context.active(), GRPC) : undefined;
-        metadata.set('authorization', `Bearer ${config.auth.token}`);
+        // Who has none is known by the client certificate.
+        if (config.auth.token) metadata.set('authorization', `Bearer ${config.auth.token}`);
         if (!metadata.get('callmesh-actor').length) metadata.set('callmesh-actor', `${name}/${instance}`);
         if (unary) context.with(step?.context ?? context.active(), () => inject(metadata, SETTER));
         next(metadata, {

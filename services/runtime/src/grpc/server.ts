@@ -6,6 +6,7 @@ import {
   Server,
   ServerCredentials,
   ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
   type ServerInterceptor,
   type ServiceDefinition,
   status,
@@ -48,7 +49,7 @@ export function grpcServer(
   clients: readonly GrpcClientCredentials[] = [],
 ): Component & { readonly address: string } {
   const server = new Server({
-    interceptors: [observe(app), authenticate(app.config.auth.token, clients)],
+    interceptors: [observe(app), authenticate(app.config.auth, clients)],
     'grpc.max_receive_message_length': MAX_MESSAGE,
     // Nobody asks for channelz, and every call would pay for it.
     'grpc.enable_channelz': 0,
@@ -95,8 +96,18 @@ function credentials({ tls }: CommonConfig['grpc']): ServerCredentials {
   return ServerCredentials.createSsl(ca!, [{ cert_chain: cert!, private_key: key! }], true);
 }
 
-/** Refuses calls without a token that is known; health stays open for probes. */
-function authenticate(meshToken: string, clients: readonly GrpcClientCredentials[]): ServerInterceptor {
+/**
+ * Refuses calls without a token that is known, or a client certificate that is named in
+ * the config; health stays open for probes. A wrong token is refused whatever the certificate.
+ */
+function authenticate(
+  { token: meshToken, certificates }: CommonConfig['auth'],
+  clients: readonly GrpcClientCredentials[],
+): ServerInterceptor {
+  const named = (call: ServerInterceptingCallInterface): Principal | undefined => {
+    const name = call.getAuthContext().sslPeerCertificate?.subject.CN;
+    return typeof name === 'string' && certificates.includes(name) ? { ...MESH, name } : undefined;
+  };
   const known = [{ ...MESH, token: meshToken }, ...clients].map(({ token, name, tenants }) => ({
     expected: Buffer.from(`Bearer ${token}`),
     principal: { name, tenants },
@@ -107,12 +118,21 @@ function authenticate(meshToken: string, clients: readonly GrpcClientCredentials
         next({
           onReceiveMetadata(metadata, deliver) {
             const given = Buffer.from(metadata.get('authorization')[0]?.toString() ?? '');
-            const found = known.find(
+            const match = known.find(
               ({ expected }) => given.length === expected.length && timingSafeEqual(given, expected),
             );
-            if (found) setPrincipal(metadata, found.principal);
+            const found = given.length === 0 ? named(call) : match?.principal;
+            if (found) setPrincipal(metadata, found);
             if (found || method.path.startsWith('/grpc.health.v1.Health/')) deliver(metadata);
-            else call.sendStatus(toGrpcError(fail('unauthenticated', 'expected a valid bearer token')));
+            else
+              call.sendStatus(
+                toGrpcError(
+                  fail(
+                    'unauthenticated',
+                    'expected a valid bearer token, or the client certificate of an operator',
+                  ),
+                ),
+              );
           },
         });
       },
