@@ -90,6 +90,7 @@ callmesh is up.
                      password ${LOGINS[0].password}; extensions ${LOGINS.map(({ extension }) => extension).join(' and ')}, a tone at +4930100100, your own voice at 9196
   place a call       sipp -sf test/sip/scenarios/pbx.xml 127.0.0.1:${running.edge.sipPort} -i 127.0.2.1 -s +4930100100 -m 1 -d 3000
                      (sipp is in Debian's package sip-tester)
+  console            http://${state.console}  token ${running.token}
   policy's API       http://${policy.api}/docs
   policy's health    http://${policy.http}/health
   node table (gRPC)  ${state.grpc}  callmesh.state.v1.StateService/ListNodes

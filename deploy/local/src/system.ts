@@ -33,6 +33,7 @@ const PACKAGES = {
 const TEST_PACKAGES = {
   'sipp, calls from outside': ['sip-tester'],
   'PostgreSQL, the second store of tenant-registry': ['postgresql'],
+  'tmux, which records what a terminal shows': ['tmux'],
 } as const;
 
 /** Keeps Debian from starting the servers it installs: ours run from folders of their own. */

@@ -35,16 +35,16 @@ export class Connection {
   async client<C extends Client>(Ctor: ClientClass<C>, service: string): Promise<C> {
     const known = this.#clients.get(Ctor);
     if (known) return known as C;
-    const client = this.open(Ctor, `ipv4:${(await this.addresses(service)).join(',')}`);
+    const client = this.open(Ctor, `ipv4:${(await this.addresses(service)).join(',')}`, service);
     this.#clients.set(Ctor, client);
     return client;
   }
 
-  /** A client of one instance, closed with the connection. */
-  open<C extends Client>(Ctor: ClientClass<C>, target: string): C {
+  /** A client of one instance of a service, closed with the connection. */
+  open<C extends Client>(Ctor: ClientClass<C>, target: string, service: string): C {
     const { token, tls } = this.#options;
     const caller = { name: 'cli', instance: 'cli', config: { auth: { token }, grpc: { tls } } };
-    const client = grpcClient(caller, Ctor, target);
+    const client = grpcClient(caller, Ctor, target, service);
     this.#opened.push(client);
     return client;
   }

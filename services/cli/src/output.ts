@@ -34,6 +34,11 @@ export function printOne<T>(one: T, lines: Columns<T>, format: Format): void {
   }
 }
 
+/** Prints one of many that follow one another: a line of JSON each. */
+export function printLine(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, bigIntAsNumber)}\n`);
+}
+
 function print(value: unknown, format: Exclude<Format, 'table'>): void {
   const plain = JSON.parse(JSON.stringify(value, bigIntAsNumber)) as unknown;
   process.stdout.write(format === 'json' ? `${JSON.stringify(plain, null, 2)}\n` : stringify(plain));

@@ -45,3 +45,11 @@ export function span(ms: number): string {
 export function ago(at: Date | undefined, now = Date.now()): string {
   return at ? span(now - at.getTime()) : '-';
 }
+
+/** How many rows are wanted. Errors: invalid_argument. */
+export function limitOf(text: string): number {
+  const limit = Number(text);
+  if (!Number.isInteger(limit) || limit < 1)
+    throw fail('invalid_argument', '--limit: expected a whole number above 0');
+  return limit;
+}

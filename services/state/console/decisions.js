@@ -1,8 +1,8 @@
 import { h, say } from './dom.js';
-import { mesh } from './store.js';
+import { keyOf, mesh } from './store.js';
 import { clock, nodeHref, sessionHref } from './words.js';
 
-const SHOWN = 100;
+const SHOWN = 60;
 
 /** What policy decided lately, and why. */
 export function decisionsPage() {
@@ -16,15 +16,17 @@ export function decisionsPage() {
   const pause = h('button', { type: 'button', 'aria-pressed': 'false' }, 'Pause');
   const none = h('p', { class: 'none' });
   let shown = [];
+  let older = [];
   let paused = false;
 
   function update() {
     if (paused) return;
     const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = mesh.decisions.filter(
+    const live = mesh.decisions.filter(
       (one) => (!refused.checked || one.refusedCode) && wanted.every((word) => textOf(one).includes(word)),
     );
-    const next = found.slice(0, SHOWN);
+    const known = new Set(live.map(keyOf));
+    const next = [...live, ...older.filter((one) => !known.has(keyOf(one)))].slice(0, SHOWN);
     say(none, next.length ? '' : 'No decision yet.');
     if (next.length === shown.length && next.every((one, at) => one === shown[at])) return;
     shown = next;
@@ -36,8 +38,23 @@ export function decisionsPage() {
     pause.textContent = paused ? 'Go on' : 'Pause';
     update();
   });
-  words.addEventListener('input', update);
-  refused.addEventListener('change', update);
+  /** What the page has not kept, state may. */
+  async function ask() {
+    const wanted = [...words.value.split(/\s+/), refused.checked && 'refused'].filter(Boolean);
+    const answer = await fetch(`/api/decisions/${wanted.map(encodeURIComponent).join('+')}`).catch(
+      () => undefined,
+    );
+    older = answer?.ok ? await answer.json() : [];
+    update();
+  }
+  let timer;
+  for (const field of [words, refused])
+    field.addEventListener('input', () => {
+      older = [];
+      update();
+      clearTimeout(timer);
+      timer = setTimeout(ask, 300);
+    });
   const element = h(
     'div',
     {},

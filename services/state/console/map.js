@@ -162,23 +162,28 @@ function groupOf(kept, members) {
       grid: h('div', { class: 'tiles' }),
       in: h('p', { class: 'flow' }),
     };
-    const head = h('h2', {}, id || '(no group)', h('small', {}, role));
+    const head = h(
+      'div',
+      {},
+      h('h2', {}, id || '(no group)', h('small', {}, role)),
+      group.load,
+      h('div', { class: 'bar' }, group.bar),
+      group.in,
+    );
     group.element = h(
       'section',
       { class: 'group', 'data-id': id, 'aria-label': `group ${id}` },
       head,
-      group.load,
-      h('div', { class: 'bar' }, group.bar),
       group.grid,
-      group.in,
     );
     group.grid.addEventListener('keydown', (event) => step(group.grid, event));
     kept.set(key, group);
   }
   const sum = { sessions: 0, max: 0 };
   for (const node of members) {
+    if (node.status === 'down') continue;
     sum.sessions += node.sessions;
-    if (node.status === 'up') sum.max += node.max;
+    sum.max += node.max;
   }
   say(group.load, `${ofMax(sum)} legs on ${members.length} ${members.length === 1 ? 'node' : 'nodes'}`);
   group.bar.style.inlineSize = `${share(sum) * 100}%`;

@@ -1,7 +1,7 @@
 import { decisionTable, rowOf } from './decisions.js';
 import { h, say } from './dom.js';
 import { badge } from './map.js';
-import { mesh } from './store.js';
+import { keyOf, mesh } from './store.js';
 import { clock, count, moment, ofMax, rate, sessionHref, share, since } from './words.js';
 
 const DECISIONS = 20;
@@ -24,7 +24,13 @@ export function nodePage(id) {
     {},
     h('p', { class: 'back' }, h('a', { href: '#/' }, '\u2190 Map')),
     h('div', { class: 'head' }, h('h1', {}, id), state),
-    h('section', { 'aria-label': 'load' }, load, h('div', { class: 'bar' }, bar), course.element),
+    h(
+      'section',
+      { 'aria-label': 'load' },
+      load,
+      h('div', { class: 'bar' }, bar),
+      h('figure', {}, course.element, h('figcaption', {}, 'legs, the last two minutes at most')),
+    ),
     facts,
     evidence,
     h('div', { class: 'head' }, h('h2', {}, 'Sessions on it'), again),
@@ -33,6 +39,7 @@ export function nodePage(id) {
     decisionTable(decisions),
   );
   let drawn = '';
+  let older = [];
 
   function update() {
     const node = mesh.nodes.get(id);
@@ -48,13 +55,19 @@ export function nodePage(id) {
     }
     drawn = told;
     facts.replaceChildren(...factsOf(node));
-    const about = mesh.decisions.filter(({ nodeId }) => nodeId === id).slice(0, DECISIONS);
+    const live = mesh.decisions.filter(({ nodeId }) => nodeId === id);
+    const known = new Set(live.map(keyOf));
+    const about = [...live, ...older.filter((one) => !known.has(keyOf(one)))].slice(0, DECISIONS);
     if (about[0] !== decisions.first) decisions.replaceChildren(...about.map(rowOf));
     decisions.first = about[0];
   }
   const ask = async () => sessions.replaceChildren(...(await sessionsOn(id)));
   again.addEventListener('click', ask);
   void ask();
+  void decisionsFor(id).then((found) => {
+    older = found;
+    update();
+  });
   return { title: id, element, update, back: '#/' };
 }
 
@@ -105,11 +118,17 @@ async function sessionsOn(id) {
           'li',
           {},
           h('a', { href: sessionHref(one) }, one.session),
-          ` ${one.tenant}, ${one.function}, for ${since(one.since)}`,
+          ` ${[one.tenant, one.function].filter(Boolean).join(', ')}, for ${since(one.since)}`,
         ),
       ),
     ),
   ];
+}
+
+async function decisionsFor(id) {
+  const answer = await fetch(`/api/decisions/${encodeURIComponent(id)}`).catch(() => undefined);
+  const found = answer?.ok ? await answer.json() : [];
+  return found.filter(({ nodeId }) => nodeId === id);
 }
 
 /** Its legs of the last two minutes, since the page was opened. */

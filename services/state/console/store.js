@@ -43,7 +43,7 @@ const takes = {
   moved() {},
 };
 
-const keyOf = ({ at, instance, callId }) => `${at} ${instance} ${callId}`;
+export const keyOf = ({ at, instance, callId }) => `${at} ${instance} ${callId}`;
 
 /** Follows the stream for ever; `onLine` hears whether it is live. */
 export function follow(onLine) {

@@ -38,7 +38,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   console: consoleSchema.optional(),
-  /** Whom the console asks about a session. */
+  /** Who knows of sessions: takeovers move them, and the console asks about them. */
   services: z
     .strictObject({
       session_cache: target.default('etcd:///session-cache'),

@@ -5,6 +5,8 @@ import { CallmeshError, fail, roleNames, roleOf } from '@callmesh/runtime';
 import { Command, Option } from 'commander';
 import { ask, type Connection } from '../connection.ts';
 import { type Context, inContext } from '../context.ts';
+import { printOne } from '../output.ts';
+import { progressOf } from '../progress.ts';
 import { functionOf } from '../words.ts';
 
 const PAGE = 1000;
@@ -23,8 +25,12 @@ export function appCommand(): Command {
     .action((tenant: string, fn: string, group: string, options: SwitchOptions, command: Command) =>
       inContext(command, async (context) => {
         const before = await switchTo(context.connection, tenant, fn, group, options.role);
-        process.stdout.write(`${tenant} ${fn}: ${before || 'no link of its own'} -> ${group}\n`);
-        if (options.wait && before) await untilNothingIsLeft(context, tenant, before);
+        if (context.format !== 'table')
+          printOne({ tenant, function: fn, role: options.role, before, group }, {}, context.format);
+        else process.stdout.write(`${tenant} ${fn}: ${before || 'no link of its own'} -> ${group}\n`);
+        const wait = options.wait && before !== '' && before !== group;
+        if (wait)
+          await untilNothingIsLeft(context, { tenantId: tenant, fn, group: before, role: options.role });
       }),
     );
   return app;
@@ -70,30 +76,42 @@ async function existing(
   }
 }
 
-async function untilNothingIsLeft(
-  { connection, signal }: Context,
-  tenant: string,
-  group: string,
-): Promise<void> {
-  for (let last = -1; ; ) {
-    const left = await countIn(connection, tenant, group);
-    if (left !== last) process.stderr.write(`${left} sessions of ${tenant} are left on ${group}\n`);
-    last = left;
-    if (left === 0) return;
-    try {
-      await delay(COUNT_MS, undefined, { signal });
-    } catch {
-      throw fail('cancelled', `${left} sessions go on on ${group}`);
+/** Sessions of a tenant's function that a group still carries. */
+interface Rest {
+  readonly tenantId: string;
+  readonly fn: string;
+  readonly group: string;
+  readonly role: string;
+}
+
+async function untilNothingIsLeft({ connection, signal }: Context, rest: Rest): Promise<void> {
+  const progress = progressOf(`${rest.tenantId} ${rest.fn} on ${rest.group}`);
+  try {
+    for (;;) {
+      const left = await countOf(connection, rest);
+      progress.update(left);
+      if (left === 0) return;
+      try {
+        await delay(COUNT_MS, undefined, { signal });
+      } catch {
+        throw fail('cancelled', `${left} sessions go on on ${rest.group}; the switch stays`);
+      }
     }
+  } finally {
+    progress.end();
   }
 }
 
-async function countIn(connection: Connection, tenantId: string, group: string): Promise<number> {
+async function countOf(connection: Connection, { tenantId, fn, group, role }: Rest): Promise<number> {
   const cache = await connection.client(SessionCacheServiceClient, 'session-cache');
+  const [wanted, at] = [functionOf(fn), roleOf(role)];
   let count = 0;
   for (let pageToken = ''; ; ) {
     const page = await ask(connection, cache, 'list', { tenantId, nodeId: '', pageSize: PAGE, pageToken });
-    count += page.bindings.filter(({ groupId }) => groupId === group).length;
+    const left = page.bindings.filter(
+      (one) => one.groupId === group && one.function === wanted && one.role === at,
+    );
+    count += left.length;
     pageToken = page.nextPageToken;
     if (!pageToken) return count;
   }

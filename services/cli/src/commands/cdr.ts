@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { ask } from '../connection.ts';
 import { inContext } from '../context.ts';
 import { type Columns, printRows } from '../output.ts';
-import { span, word } from '../words.ts';
+import { limitOf, span, word } from '../words.ts';
 
 const COLUMNS: Columns<SessionRecord> = {
   started: ({ startedAt }) => startedAt?.toISOString() ?? '-',
@@ -47,7 +47,7 @@ export function cdrCommand(): Command {
           until: time('--until', filter.until),
           party: filter.party,
           disposition: dispositionOf(filter.outcome),
-          pageSize: Number(filter.limit),
+          pageSize: limitOf(filter.limit),
           pageToken: '',
         });
         printRows(sessions, COLUMNS, format);

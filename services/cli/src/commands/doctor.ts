@@ -1,3 +1,4 @@
+import { CdrServiceClient } from '@callmesh/proto/cdr';
 import { NodeAgentServiceClient } from '@callmesh/proto/node';
 import { PolicyServiceClient, RouteSessionRequest } from '@callmesh/proto/policy';
 import { SessionCacheServiceClient } from '@callmesh/proto/session';
@@ -102,6 +103,27 @@ const SERVICES: readonly Examined[] = [
     },
     advice: 'the doors route by their fallback lists: look at its log',
   },
+  {
+    service: 'call-control',
+    probe: async (connection) => {
+      const client = await connection.client(CdrServiceClient, 'call-control');
+      const any = {
+        tenantId: '*',
+        party: '',
+        disposition: 'DISPOSITION_UNSPECIFIED',
+        pageToken: '',
+      } as const;
+      const { sessions } = await ask(connection, client, 'listSessions', {
+        ...any,
+        from: undefined,
+        until: undefined,
+        pageSize: 1,
+      });
+      return sessions[0] ? `last record began ${ago(sessions[0].startedAt)} ago` : 'no records yet';
+    },
+    advice:
+      'calls in progress go on; new ones stay parked, records wait in NATS: look at its log and database',
+  },
 ];
 
 async function examineEtcd(connection: Connection): Promise<Finding> {
@@ -171,7 +193,7 @@ async function examineAgents(connection: Connection): Promise<Finding[]> {
   return Promise.all(
     [...instances].map(([instance, address]) =>
       finding(`agent ${instance}`, 'is its server up, and its gRPC port reachable from here?', async () => {
-        const client = connection.open(NodeAgentServiceClient, address);
+        const client = connection.open(NodeAgentServiceClient, address, 'node-agent');
         const { node, registered, reconnects } = await ask(connection, client, 'getStatus', {});
         if (!registered) throw fail('unavailable', `${node?.id} is not registered in etcd`);
         return `registered, ${reconnects} reconnects to its server`;

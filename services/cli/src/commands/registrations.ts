@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { ask } from '../connection.ts';
 import { inContext } from '../context.ts';
 import { type Columns, printRows } from '../output.ts';
-import { span } from '../words.ts';
+import { limitOf, span } from '../words.ts';
 
 const COLUMNS: Columns<Registration> = {
   aor: ({ aor }) => aor,
@@ -35,7 +35,7 @@ export function registrationsCommand(): Command {
           tenantId: tenant,
           edgeId: edge,
           routerId: router,
-          pageSize: Number(limit),
+          pageSize: limitOf(limit),
           pageToken: '',
         });
         printRows(registrations, COLUMNS, format);

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { Kind, type Tenant, TenantRegistryServiceClient } from '@callmesh/proto/tenant';
 import { Command } from 'commander';
+import { parse } from 'yaml';
 import { ask, type Connection } from '../connection.ts';
 import { inContext } from '../context.ts';
 import { type Columns, printOne, printRows } from '../output.ts';
@@ -34,8 +35,10 @@ export function tenantsCommand(): Command {
       'one tenant with its links, agents, numbers and trunks; "*": the platform\'s groups and links',
     )
     .action((tenant: string, _, command: Command) =>
-      inContext(command, async ({ connection }) => {
-        process.stdout.write(await exported(connection, tenant));
+      inContext(command, async ({ connection, format }) => {
+        const yaml = await exported(connection, tenant);
+        if (format === 'json') printOne(parse(yaml), {}, format);
+        else process.stdout.write(yaml);
       }),
     );
   tenants

@@ -2,6 +2,7 @@ import { type NodeState, StateServiceClient } from '@callmesh/proto/state';
 import { serverStream } from '@callmesh/runtime';
 import { Command } from 'commander';
 import { type Context, inContext } from '../context.ts';
+import { printLine } from '../output.ts';
 import { roleWord, word } from '../words.ts';
 
 /** How often the screen is drawn, milliseconds. */
@@ -10,20 +11,22 @@ const BAR = 24;
 
 export function topCommand(): Command {
   return new Command('top')
-    .description('a live view of the nodes, fullest first; Ctrl-C ends it')
+    .description('a live view of the nodes, fullest first; Ctrl-C ends it; -o json prints a line per change')
     .action((_, command: Command) => inContext(command, (context) => live(context)));
 }
 
-async function live({ connection, signal }: Context): Promise<void> {
+async function live({ connection, format, signal }: Context): Promise<void> {
   const state = await connection.client(StateServiceClient, 'state');
   const rows = new Map<string, NodeState>();
-  const timer = setInterval(() => draw([...rows.values()]), DRAW_MS);
+  const table = format === 'table';
+  const timer = setInterval(() => table && draw([...rows.values()]), DRAW_MS);
   try {
     const watch = serverStream(state, 'watchNodes', { role: 'NODE_ROLE_UNSPECIFIED', group: '' }, { signal });
     for await (const { event } of watch) {
+      if (!table && event?.$case === 'put') printLine(event.value);
       if (event?.$case === 'put' && event.value.node) rows.set(event.value.node.id, event.value);
       else if (event?.$case === 'removedNodeId') rows.delete(event.value);
-      else if (event?.$case === 'snapshotDone') draw([...rows.values()]);
+      else if (event?.$case === 'snapshotDone' && table) draw([...rows.values()]);
     }
   } finally {
     clearInterval(timer);

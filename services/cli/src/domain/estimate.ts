@@ -12,8 +12,8 @@ export interface Sample {
  */
 export function untilEmpty(samples: readonly Sample[]): number | undefined {
   const [first, last] = [samples[0], samples.at(-1)];
+  if (last?.sessions === 0) return 0;
   if (!first || !last || last.sessions >= first.sessions || last.at <= first.at) return undefined;
-  if (last.sessions === 0) return 0;
   const rate = Math.log(first.sessions / last.sessions) / (last.at - first.at);
   // Of n sessions that end independently at a rate, the last one ends after (ln n + 0.577) / rate.
   return (Math.log(last.sessions) + 0.577) / rate;

@@ -34,6 +34,15 @@ describe('recent decisions', () => {
     expect(find(recent, { nodeId: 'fs-2' }).decisions).toEqual([]);
   });
 
+  it('are found by words', () => {
+    const recent = decided(4);
+    recent.decided(Decided.fromPartial({ callId: 'c9', refusedCode: 'limit_calls', reason: 'Acme is full' }));
+    expect(recent.search(['even', 'fs-1'], false, 10)).toHaveLength(2);
+    expect(recent.search(['acme'], true, 10)).toHaveLength(1);
+    expect(recent.search([], true, 10)).toHaveLength(1);
+    expect(recent.search([], false, 3)).toHaveLength(3);
+  });
+
   it('push out the oldest when there are too many', () => {
     const { decisions } = find(decided(10_001), { limit: 1000 });
     expect(decisions[0]!.sessionId).toBe('s10001');

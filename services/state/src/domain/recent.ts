@@ -39,6 +39,18 @@ export class Recent {
     this.#moves.push(move);
   }
 
+  /** Those that have all these words somewhere, newest first. */
+  search(words: readonly string[], onlyRefused: boolean, limit: number): Decided[] {
+    const found: Decided[] = [];
+    for (const one of this.#decisions.newestFirst()) {
+      if (found.length === limit) break;
+      if (onlyRefused && !one.refusedCode) continue;
+      const text = textOf(one);
+      if (words.every((word) => text.includes(word))) found.push(one);
+    }
+    return found;
+  }
+
   /** Newest first, with the moves of their sessions. */
   find(wanted: ListDecisionsRequest): ListDecisionsResponse {
     const limit = wanted.limit || DEFAULT_LIMIT;
@@ -52,6 +64,19 @@ export class Recent {
     const moves = [...this.#moves.newestFirst()].filter(({ sessionId }) => sessions.has(sessionId));
     return { decisions, moves: moves.reverse() };
   }
+}
+
+function textOf({
+  tenantId,
+  edgeId,
+  groupId,
+  nodeId,
+  reason,
+  refusedCode,
+  callId,
+  sessionId,
+}: Decided): string {
+  return `${tenantId} ${edgeId} ${groupId} ${nodeId} ${reason} ${refusedCode} ${callId} ${sessionId}`.toLowerCase();
 }
 
 function matches(one: Decided, { sessionId, callId, tenantId, nodeId }: ListDecisionsRequest): boolean {

@@ -17,7 +17,7 @@ export interface Known {
 }
 
 /** One thing that happened. */
-export interface Step {
+interface Step {
   /** RFC 3339; undefined when nobody told. */
   readonly at: string | undefined;
   readonly what: string;

@@ -7,13 +7,16 @@ import type { ConsoleConfig } from '../../config.ts';
 import { Access, type Operator } from '../../domain/console/access.ts';
 import { masked } from '../../domain/console/mask.ts';
 import { tell } from '../../domain/console/story.ts';
+import type { Recent } from '../../domain/recent.ts';
 import { pages } from './pages.ts';
 import type { Stream } from './stream.ts';
-import { bindingView } from './views.ts';
+import { bindingView, decisionView } from './views.ts';
 
 const COOKIE = 'callmesh_console';
 const HOUR_MS = 3_600_000;
 const SESSIONS_SHOWN = 50;
+const DECISIONS_SHOWN = 100;
+const NODE_ID = /^[a-z0-9-]{1,63}$/;
 const MOST_BODY = 4_096;
 const MOST_KEY = 256;
 /** Only our own files, nothing inline, in nobody's frame. */
@@ -32,6 +35,13 @@ type Answer = {
   readonly body?: string | Buffer;
 };
 
+/** What the console answers from. */
+interface Parts {
+  readonly stream: Stream;
+  readonly sessions: Sessions;
+  readonly recent: Recent;
+}
+
 /** The console: pages, one stream of events, and what is asked of one node or session. Nothing here changes anything. */
 export class ConsoleServer implements Component {
   readonly name = 'console';
@@ -39,16 +49,18 @@ export class ConsoleServer implements Component {
   readonly #config: ConsoleConfig;
   readonly #stream: Stream;
   readonly #sessions: Sessions;
+  readonly #recent: Recent;
   readonly #access: Access;
   readonly #pages = pages();
   readonly #server;
   #address: string;
 
-  constructor(app: App, config: ConsoleConfig, { stream, sessions }: { stream: Stream; sessions: Sessions }) {
+  constructor(app: App, config: ConsoleConfig, { stream, sessions, recent }: Parts) {
     this.#app = app;
     this.#config = config;
     this.#stream = stream;
     this.#sessions = sessions;
+    this.#recent = recent;
     this.#access = new Access(config.operators, config.session_hours * HOUR_MS);
     this.#address = config.listen;
     const handle = (request: IncomingMessage, response: ServerResponse) =>
@@ -115,9 +127,12 @@ export class ConsoleServer implements Component {
 
   async #ask(operator: Operator, [what, key = '']: readonly string[], tenant: string): Promise<Answer> {
     if (what === 'me') return json(200, { name: operator.name, numbers: operator.numbers });
+    if (what === 'decisions') return json(200, this.#decisions(key));
     if (key === '' || key.length > MOST_KEY || tenant.length > MOST_KEY)
       return json(400, { code: 'invalid_argument', message: `expected up to ${MOST_KEY} characters` });
     if (what === 'nodes') {
+      if (!NODE_ID.test(key))
+        return json(400, { code: 'invalid_argument', message: 'expected the id of a node' });
       const { bindings, total } = await this.#sessions.on(key, SESSIONS_SHOWN);
       return json(200, { total, sessions: bindings.map(bindingView) });
     }
@@ -126,6 +141,14 @@ export class ConsoleServer implements Component {
     return story
       ? json(200, story)
       : json(404, { code: 'not_found', message: 'no such session lives, and nothing is kept of it' });
+  }
+
+  /** Those with the words that stand with "+" between, and only refusals when "refused" is one of them. */
+  #decisions(key: string) {
+    const words = key.slice(0, MOST_KEY).toLowerCase().split('+').filter(Boolean);
+    const refused = words.includes('refused');
+    const rest = words.filter((word) => word !== 'refused');
+    return this.#recent.search(rest, refused, DECISIONS_SHOWN).map(decisionView);
   }
 
   async #post(request: IncomingMessage, what: string): Promise<Answer> {

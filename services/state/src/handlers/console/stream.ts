@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Decided } from '@callmesh/proto/policy';
 import type { SessionMove, WatchNodesEvent } from '@callmesh/proto/state';
 import type { App, Component } from '@callmesh/runtime';
-import { Flows } from '../../domain/console/flows.ts';
+import { type Flow, Flows } from '../../domain/console/flows.ts';
 import type { Recent } from '../../domain/recent.ts';
 import type { NodeTable } from '../../domain/table.ts';
 import { toNodeState } from '../row.ts';
@@ -31,6 +31,7 @@ export class Stream implements Component {
   readonly #changed = new Map<string, WatchNodesEvent['event']>();
   #decided: Decided[] = [];
   #sources = '';
+  #rates: readonly Flow[] = [];
   #timers: NodeJS.Timeout[] = [];
   #listening: { close(): void } | undefined;
 
@@ -84,6 +85,7 @@ export class Stream implements Component {
     page.write(message('nodes', { all: true, put: this.#rows(), removed: [] }));
     page.write(message('decided', this.#first()));
     page.write(message('sources', this.#silent()));
+    page.write(message('flows', this.#rates));
     return true;
   }
 
@@ -122,7 +124,8 @@ export class Stream implements Component {
 
   /** Once a second in any case: the page knows by it that the line is alive. */
   #tick(): void {
-    this.#send('flows', this.#flows.tick());
+    this.#rates = this.#flows.tick();
+    this.#send('flows', this.#rates);
   }
 
   #send(event: string, data: unknown): void {

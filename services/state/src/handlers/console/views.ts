@@ -45,6 +45,8 @@ export function bindingView({ sessionId, callId, tenantId, groupId, edgeId, crea
   };
 }
 
+/** "" of what is not set. */
 function wordOf(value: string, prefix: string): string {
+  if (value === `${prefix}UNSPECIFIED`) return '';
   return value.replace(prefix, '').toLowerCase().replaceAll('_', '-');
 }
