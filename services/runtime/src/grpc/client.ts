@@ -48,12 +48,22 @@ const CHANNEL: ClientOptions = {
  * A client of another service. `target` is "etcd:///<service>" or "host:port".
  * Every call carries the mesh's token, this service's name and the trace context.
  */
-export function grpcClient<C extends Client>(caller: Caller, Ctor: ClientClass<C>, target: string): C {
+export function grpcClient<C extends Client>(
+  caller: Caller,
+  Ctor: ClientClass<C>,
+  target: string,
+  /** Name in the server's certificate, where the target is an address; "etcd:///<service>" is known as <service>. */
+  serverName?: string,
+): C {
   const { tls } = caller.config.grpc;
   const creds = tls
     ? credentials.createSsl(readFileSync(tls.ca), readFileSync(tls.key), readFileSync(tls.cert))
     : credentials.createInsecure();
-  return new Ctor(target, creds, { ...CHANNEL, interceptors: [identify(caller)] });
+  return new Ctor(target, creds, {
+    ...CHANNEL,
+    ...(serverName && { 'grpc.ssl_target_name_override': serverName }),
+    interceptors: [identify(caller)],
+  });
 }
 
 const GRPC = { 'rpc.system.name': 'grpc' };
