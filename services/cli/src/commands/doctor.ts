@@ -1,3 +1,4 @@
+import { CdrServiceClient } from '@callmesh/proto/cdr';
 import { NodeAgentServiceClient } from '@callmesh/proto/node';
 import { PolicyServiceClient, RouteSessionRequest } from '@callmesh/proto/policy';
 import { SessionCacheServiceClient } from '@callmesh/proto/session';
@@ -101,6 +102,27 @@ const SERVICES: readonly Examined[] = [
       return `knows tenants and nodes of ${snapshotAgeMs} ms ago`;
     },
     advice: 'the doors route by their fallback lists: look at its log',
+  },
+  {
+    service: 'call-control',
+    probe: async (connection) => {
+      const client = await connection.client(CdrServiceClient, 'call-control');
+      const any = {
+        tenantId: '*',
+        party: '',
+        disposition: 'DISPOSITION_UNSPECIFIED',
+        pageToken: '',
+      } as const;
+      const { sessions } = await ask(connection, client, 'listSessions', {
+        ...any,
+        from: undefined,
+        until: undefined,
+        pageSize: 1,
+      });
+      return sessions[0] ? `last record began ${ago(sessions[0].startedAt)} ago` : 'no records yet';
+    },
+    advice:
+      'calls in progress go on; new ones stay parked, records wait in NATS: look at its log and database',
   },
 ];
 
