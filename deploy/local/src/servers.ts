@@ -10,6 +10,8 @@ export interface Server {
   readonly url: string;
   /** Its data folder: remove it between stop and start to wipe the server. */
   readonly data: string;
+  /** "127.0.0.1:port" that serves /metrics, where it has one. */
+  readonly metrics?: string;
 }
 
 /** Resolves when something listens on the port. */
@@ -85,5 +87,5 @@ export async function rtpengineServer(dir: string, which = 1, of = 1): Promise<S
       await eventually(async () => (await fetch(`http://127.0.0.1:${http}/ping`)).ok, `${name} answers`);
     },
   });
-  return { process, url: `udp:127.0.0.1:${ng}`, data: dir };
+  return { process, url: `udp:127.0.0.1:${ng}`, data: dir, metrics: `127.0.0.1:${http}` };
 }

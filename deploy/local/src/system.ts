@@ -34,6 +34,7 @@ const TEST_PACKAGES = {
   'sipp, calls from outside': ['sip-tester'],
   'PostgreSQL, the second store of tenant-registry': ['postgresql'],
   'tmux, which records what a terminal shows': ['tmux'],
+  'Prometheus, which asks what the dashboards ask': ['prometheus'],
 } as const;
 
 /** Keeps Debian from starting the servers it installs: ours run from folders of their own. */

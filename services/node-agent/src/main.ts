@@ -25,7 +25,7 @@ await runService('node-agent', configSchema, async (app, config) => {
     backend.kind === 'freeswitch'
       ? await freeSwitchAgent(wiring, backend, services)
       : await kamailioAgent(wiring, backend, services);
-  agentMetrics(app, view);
+  agentMetrics(app, identity, view);
   const configured = nodeOf(identity, { epoch: '', version: '', maxSessions: 0 });
   const grpc = app.add(
     grpcServer(app, config.grpc, [[NodeAgentServiceService, statusService(view, configured)]]),

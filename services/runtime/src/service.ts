@@ -7,6 +7,7 @@ import { CallmeshError } from './errors.ts';
 import { adminServer } from './http.ts';
 import { type Component, Lifecycle } from './lifecycle.ts';
 import { createLogger } from './log.ts';
+import { processMetrics } from './process-metrics.ts';
 import { startTelemetry, type Telemetry } from './telemetry.ts';
 
 export interface Health {
@@ -36,6 +37,7 @@ export class App {
     this.config = config;
     this.log = createLogger(name, config.instance, config.log.level);
     this.telemetry = startTelemetry(name, config.instance, config.telemetry);
+    processMetrics(this.meter);
     this.lifecycle = new Lifecycle(this.log, config.shutdown.drain_s * 1000);
     this.#degradedGauge = this.meter.createGauge('callmesh_degraded', {
       description: '1 while the named source is silent and answers come from last known state',

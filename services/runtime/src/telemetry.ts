@@ -44,7 +44,11 @@ export function startTelemetry(service: string, instance: string, config: Teleme
     'service.namespace': 'callmesh',
     'service.instance.id': instance,
   });
-  const exporter = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
+  const exporter = new PrometheusExporter({
+    preventServerStart: true,
+    withoutScopeInfo: true,
+    withResourceConstantLabels: /^service\.(name|instance\.id)$/,
+  });
   const meterProvider = new MeterProvider({
     resource,
     readers: [exporter, ...pushedMetrics(config)],

@@ -11,7 +11,7 @@ export interface ApplicationMetrics {
 
 /** Commands by name and what came of them, and applications by kind. */
 export function controlMetrics(meter: Meter): CommandMetrics & ApplicationMetrics {
-  const duration = meter.createHistogram('callmesh_command_duration', {
+  const duration = meter.createHistogram('callmesh_command_duration_seconds', {
     unit: 's',
     description: 'time from a command to what came of it',
   });

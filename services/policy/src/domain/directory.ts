@@ -63,6 +63,10 @@ export class Directory {
     return this.#items.values();
   }
 
+  *tenants(): Generator<Tenant> {
+    for (const item of this.#items.values()) if (item.kind === 'tenant') yield item.value;
+  }
+
   put(item: DirectoryItem): void {
     this.remove(item.kind, idOf(item));
     this.#items.set(`${item.kind} ${idOf(item)}`, item);

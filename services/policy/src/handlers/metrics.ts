@@ -1,6 +1,7 @@
 import type { Meter } from '@opentelemetry/api';
 import { sources } from '../adapters/freshness.ts';
 import type { Mesh } from '../mesh.ts';
+import { tenantMetrics } from './tenant-metrics.ts';
 
 export interface RoutingMetrics {
   /** A pure decision took this many milliseconds. */
@@ -19,15 +20,15 @@ export function routingMetrics(meter: Meter, mesh: Mesh, waiting: () => number):
   const decisions = meter.createCounter('callmesh_policy_decisions', {
     description: 'sessions answered, by strategy ("bound" where a live binding decided) and outcome',
   });
-  const decision = meter.createHistogram('callmesh_policy_decision_duration', {
+  const decision = meter.createHistogram('callmesh_policy_decision_duration_seconds', {
     unit: 's',
     description: 'time of the pure decision',
   });
-  const answer = meter.createHistogram('callmesh_policy_answer_duration', {
+  const answer = meter.createHistogram('callmesh_policy_answer_duration_seconds', {
     unit: 's',
     description: 'time from request to answer, binding included',
   });
-  const questions = meter.createHistogram('callmesh_policy_question_duration', {
+  const questions = meter.createHistogram('callmesh_policy_question_duration_seconds', {
     unit: 's',
     description:
       'time to answer what a destination is, where an agent registers, or a question of FreeSWITCH, by outcome',
@@ -53,7 +54,7 @@ export function routingMetrics(meter: Meter, mesh: Mesh, waiting: () => number):
     waiting,
   );
   meter
-    .createObservableGauge('callmesh_policy_snapshot_age', {
+    .createObservableGauge('callmesh_policy_snapshot_age_seconds', {
       unit: 's',
       description: 'age of what decisions are made from',
     })
@@ -61,6 +62,7 @@ export function routingMetrics(meter: Meter, mesh: Mesh, waiting: () => number):
       const now = Date.now();
       for (const source of sources) result.observe(mesh.freshness.ageMs(source, now) / 1000, { source });
     });
+  tenantMetrics(meter, mesh);
   return {
     decided: (ms) => decision.record(ms / 1000),
     routed(strategy, outcome, ms) {

@@ -8,6 +8,7 @@ import { DriftWatch } from '../../domain/reconcile.ts';
 import type { EslConnection } from '../esl/connection.ts';
 import type { EslEvent } from '../esl/event.ts';
 import { LegMemory } from './leg-memory.ts';
+import { LegMetrics } from './leg-metrics.ts';
 import { endFields } from './life.ts';
 import { reconcile } from './reconciler.ts';
 import { inTrace } from './trace.ts';
@@ -21,6 +22,7 @@ const RECONCILE_AGAIN_MS = 10_000;
 export class Legs {
   readonly #app: App;
   readonly #calls: CallPublisher;
+  readonly #metrics: LegMetrics;
   readonly #onChange: () => void;
   readonly #table = new LegTable();
   readonly #memory: LegMemory;
@@ -33,6 +35,7 @@ export class Legs {
   /** `file` keeps the live legs across a restart of the agent. */
   constructor(app: App, calls: CallPublisher, file: string, onChange: () => void) {
     this.#app = app;
+    this.#metrics = new LegMetrics(app);
     this.#calls = calls;
     this.#onChange = onChange;
     this.#memory = new LegMemory(
@@ -133,7 +136,11 @@ export class Legs {
     const node = this.#node;
     if (!node || events.length === 0) return;
     const told = { node, recordings: this.#recordings, reconciled, now: Date.now() };
-    for (const event of events) inTrace(event, () => this.#calls.publish(callEventOf(event, fields, told)));
+    for (const event of events) {
+      const call = callEventOf(event, fields, told);
+      inTrace(event, () => this.#calls.publish(call));
+      if (call.event === 'hangup') this.#metrics.ended(call);
+    }
     for (const { leg } of events) this.#memory.note(leg);
     this.#onChange();
   }

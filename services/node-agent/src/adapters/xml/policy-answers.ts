@@ -24,7 +24,7 @@ export class PolicyAnswers {
   constructor(app: App, instances: () => readonly string[]) {
     this.#app = app;
     this.#instances = instances;
-    const duration = app.meter.createHistogram('callmesh_node_question_duration', {
+    const duration = app.meter.createHistogram('callmesh_node_question_duration_seconds', {
       unit: 's',
       description: 'time to answer what FreeSWITCH asks of the mesh, by section and by who knew the answer',
     });
