@@ -1,12 +1,9 @@
 import { join } from 'node:path';
-import { SessionCacheServiceClient } from '@callmesh/proto/session';
 import { StateServiceService } from '@callmesh/proto/state';
 import {
   Etcd,
-  grpcClient,
   grpcServer,
   Nats,
-  RecoveryStore,
   registerEtcdResolver,
   runService,
   serviceRegistration,
@@ -14,7 +11,6 @@ import {
 import { decisionFeed, type Hears } from './adapters/decision-feed.ts';
 import { etcdFeed } from './adapters/etcd-feed.ts';
 import { firstReports } from './adapters/first-reports.ts';
-import { Leader } from './adapters/leader.ts';
 import { natsFeed } from './adapters/nats-feed.ts';
 import { Sessions } from './adapters/sessions.ts';
 import { tableFile } from './adapters/table-file.ts';
@@ -24,7 +20,6 @@ import { NodeTable } from './domain/table.ts';
 import { ConsoleServer } from './handlers/console/server.ts';
 import { Stream } from './handlers/console/stream.ts';
 import { stateService } from './handlers/state.ts';
-import { Takeovers } from './handlers/takeovers.ts';
 import { Watchers } from './handlers/watchers.ts';
 
 await runService('state', configSchema, (app, config) => {
@@ -41,13 +36,9 @@ await runService('state', configSchema, (app, config) => {
   const service = stateService(app, { etcd, table, recent, watchers });
   const server = app.add(grpcServer(app, config.grpc, [[StateServiceService, service]]));
   app.add(serviceRegistration(app, etcd, 'state', () => server.address));
-  registerEtcdResolver(etcd);
-  const leader = app.add(new Leader(app, etcd));
-  const sessionCache = grpcClient(app, SessionCacheServiceClient, config.services.session_cache);
-  const store = new RecoveryStore(nats);
-  app.add(new Takeovers(app, { nats, table, watchers, leader, store, sessions: sessionCache }));
   const heard: Hears[] = [recent];
   if (config.console) {
+    registerEtcdResolver(etcd);
     const stream = app.add(new Stream(app, { table, recent, watchers }));
     heard.push(stream);
     const sessions = new Sessions(app, recent, config.services);
