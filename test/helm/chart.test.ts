@@ -1,13 +1,16 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { helmOrGo, installHelm } from '@callmesh/local';
 import { parseConfig } from '@callmesh/runtime';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { configSchema as callControl } from '../../services/call-control/src/config.ts';
 import { configSchema as nodeAgent } from '../../services/node-agent/src/config.ts';
 import { configSchema as policy } from '../../services/policy/src/config.ts';
 import { configSchema as sessionCache } from '../../services/session-cache/src/config.ts';
 import { configSchema as state } from '../../services/state/src/config.ts';
 import { configSchema as tenantRegistry } from '../../services/tenant-registry/src/config.ts';
-import { examples, inParallel, type Manifest, ofKind, render, workloads } from './chart.ts';
+import { CHART, examples, inParallel, type Manifest, ofKind, render, workloads } from './chart.ts';
 import { combinations } from './combinations.ts';
 import { golden } from './golden.ts';
 import { schemaErrors, typeErrors } from './kubernetes.ts';
@@ -192,6 +195,17 @@ describe.skipIf(without)(`the chart${without}`, () => {
     );
     expect(Object.keys(folder!.data)).toContain('freeswitch.xml');
     expect(folder!.data['freeswitch.xml']).toContain('<document type="freeswitch/xml">');
+  });
+
+  it('ships every dashboard and alert there is', () => {
+    const manifests = rendered.get('all that watches')!;
+    const boards = ofKind(manifests, 'ConfigMap').filter(
+      ({ metadata }) => metadata.labels?.grafana_dashboard,
+    );
+    const files = readdirSync(join(CHART, 'files/dashboards'));
+    expect(boards.flatMap(({ data }) => Object.keys(data)).sort()).toEqual(files.sort());
+    const [rules] = ofKind(manifests, 'PrometheusRule');
+    expect(rules!.spec).toEqual(parse(readFileSync(join(CHART, 'files/alerts.yaml'), 'utf8')));
   });
 
   it('puts no two pods of the host network on the same ports of the one host of the trial', () => {

@@ -12,29 +12,30 @@ const COMMON = ['name', 'version', 'part-of', 'managed-by'].map((label) => `app.
  */
 export function golden(manifests: readonly Manifest[]): string {
   const seen = new Map<string, string>();
-  const parts = manifests.map((manifest) => {
-    const { kind, metadata } = manifest;
-    const zone = metadata.labels?.['callmesh.io/zone'];
-    const text = compact(readable(manifest));
-    const shape = zone ? text.replaceAll(zone, '<zone>') : text;
-    const first = seen.get(shape);
-    if (first) return `# ${kind} ${metadata.name}: as ${first}\n`;
-    seen.set(shape, metadata.name);
-    return text;
-  });
+  const parts = manifests
+    .filter(({ metadata }) => !metadata.name.includes('-dashboard-'))
+    .map((manifest) => {
+      const { kind, metadata } = manifest;
+      const zone = metadata.labels?.['callmesh.io/zone'];
+      const text = compact(readable(manifest));
+      const shape = zone ? text.replaceAll(zone, '<zone>') : text;
+      const first = seen.get(shape);
+      if (first) return `# ${kind} ${metadata.name}: as ${first}\n`;
+      seen.set(shape, metadata.name);
+      return text;
+    });
   return parts.join('---\n');
 }
 
 function readable(manifest: Manifest): unknown {
   const { data, ...rest } = manifest;
-  const elsewhere =
-    /-freeswitch-|-dashboard-/.test(manifest.metadata.name) || manifest.kind === 'PrometheusRule';
+  const elsewhere = manifest.metadata.name.includes('-freeswitch-') || manifest.kind === 'PrometheusRule';
   const { spec, ...head } = rest;
   return JSON.parse(
     JSON.stringify(
       {
         ...head,
-        ...(data && { data: elsewhere ? Object.keys(data) : data }),
+        ...(data && { data: elsewhere ? '(committed elsewhere)' : data }),
         ...(spec && { spec: elsewhere ? '(committed elsewhere)' : spec }),
       },
       (key, value) => {
