@@ -185,6 +185,57 @@ describeReal('an agent over WebSocket, from the door to a real fs-media', () => 
     expect(stranger.phone.calls).toEqual([]);
   });
 
+  describe('gives a customer', () => {
+    /** In the agent's dialog with the customer. */
+    const refer = ({ session }: PhoneCall, to: string) =>
+      session.request('REFER', { headers: { 'Refer-To': `<${to}>` } });
+    const replacing = ({ session: { dialog } }: PhoneCall) =>
+      encodeURIComponent(`${dialog.callId};to-tag=${dialog.remoteTag};from-tag=${dialog.localTag}`);
+
+    it('to a colleague, by name or number, and is out of the call', async () => {
+      const { customer, own } = await talking();
+      const colleague = await comesIn(bob, VOICES.bob);
+      expect((await refer(own, 'sip:1002@acme.example')).status).toBe(202);
+      const theirs = await taken(colleague);
+      await ended(own);
+      await hears(customer, VOICES.bob);
+      await hears(theirs, VOICES.pbx);
+    });
+
+    it('to the colleague it asked first, and is out of both calls', async () => {
+      const { agent, customer, own } = await talking();
+      const colleague = await comesIn(bob, VOICES.bob);
+      await own.hold(true);
+      const asking = await agent.call('1002');
+      await answered(asking);
+      await hears(asking, VOICES.bob);
+      expect((await refer(own, `sip:1002@acme.example?Replaces=${replacing(asking)}`)).status).toBe(202);
+      await hears(customer, VOICES.bob);
+      await hears(await taken(colleague), VOICES.pbx);
+      await ended(own);
+      await ended(asking);
+      expect(colleague.phone.calls).toHaveLength(1);
+    });
+
+    it('to nobody of another tenant, and joins no call of theirs', async () => {
+      const stranger = await comesIn(dave, 1100);
+      const theirs = await stranger.call('9196');
+      made.push(theirs);
+      await answered(theirs);
+      for (const to of ['sip:dave@bravo.example', `sip:dave@bravo.example?Replaces=${replacing(theirs)}`]) {
+        const { agent, customer, own } = await talking();
+        expect((await refer(own, to)).status).toBe(202);
+        expect((await ended(customer)).by).toBe('remote');
+        await ended(own);
+        agent.drop();
+        await known(alice, 0);
+      }
+      expect(stranger.phone.calls).toEqual([]);
+      expect(theirs.end).toBeUndefined();
+      await hears(theirs, 1100);
+    });
+  });
+
   describe('that loses its network in the middle of a call', () => {
     it('and comes back to the same door goes on talking, and is found there', async () => {
       const { agent, customer, own } = await talking();

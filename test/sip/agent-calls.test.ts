@@ -218,6 +218,9 @@ describe('a call to an agent', () => {
     ['<sip:1002@evil.example;method=INVITE>', 'sip:1002@acme'],
     ['"Bob" <sip:bob@acme.example>', 'sip:bob@acme'],
     ['<tel:+4930>', 'sip:+4930@acme'],
+    // Of the other call its Call-ID alone.
+    ['<sip:bob@b.invalid?Replaces=1%40x%3Bto-tag%3D2%3Bfrom-tag%3D3>', 'sip:replaces-314078@acme'],
+    ['<sip:bob@b.invalid;x=y?Subject=z&replaces=1%40x>', 'sip:replaces-314078@acme'],
   ])('given to %s tells the node whom, and nothing more', async (asked, told) => {
     answering(agent);
     await rung(s, router, binding);
@@ -229,7 +232,8 @@ describe('a call to an agent', () => {
   });
 
   it.each([
-    ['<sip:bob@acme.example?Replaces=1%3Bto-tag%3D2%3Bfrom-tag%3D3>', 501],
+    ['<sip:bob@acme.example?Replaces=>', 400],
+    [`<sip:bob@acme.example?Replaces=${'1'.repeat(200)}>`, 400],
     ['<sip:x%22y@acme.example>', 400],
     ['', 400],
   ])('is not given to %s', async (asked, status) => {

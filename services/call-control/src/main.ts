@@ -33,6 +33,7 @@ import { auditService } from './handlers/audit.ts';
 import { cdrService } from './handlers/cdr.ts';
 import { Commander } from './handlers/commander.ts';
 import { controlService } from './handlers/control.ts';
+import { handOver } from './handlers/hand-over.ts';
 import { controlMetrics } from './handlers/metrics.ts';
 
 await runService('call-control', configSchema, async (app, config) => {
@@ -72,6 +73,7 @@ await runService('call-control', configSchema, async (app, config) => {
     const lateMs = config.application.late_s * 1000;
     const answer = defaultApplication({ decisions, send, metrics, logger, lateMs });
     app.add(consumeCall(app, nats, 'call-control-app', answer, { event: 'created', concurrency: 64 }));
-    app.add(consumeCall(app, nats, 'call-control-referred', answer, { event: 'referred', concurrency: 64 }));
+    const given = handOver({ legs, send, logger, otherwise: answer });
+    app.add(consumeCall(app, nats, 'call-control-referred', given, { event: 'referred', concurrency: 64 }));
   }
 });

@@ -7,6 +7,11 @@ export interface KnownLeg extends LiveLeg {
   readonly tenantId: string;
   readonly sessionId: string;
   readonly nodeEpoch: string;
+  readonly callId: string;
+  /** The leg it is connected to; empty when to none. */
+  readonly partner: string;
+  /** Agent of the leg it was last connected to; empty when none. */
+  readonly lastAgent: string;
 }
 
 /** One life of a node. */
@@ -45,12 +50,26 @@ export class LiveLegs {
 
   #keep(event: CallEvent): void {
     const { sessionId, legUuid } = event;
-    // Agent and callee may only be known after the creation.
-    const agentId = event.agentId || (this.#legs.get(legUuid)?.agentId ?? '');
-    this.#legs.set(legUuid, { ...legOf(event), agentId });
+    this.#legs.set(legUuid, { ...legOf(event), ...this.#learnt(event, this.#legs.get(legUuid)) });
     const uuids = this.#sessions.get(sessionId) ?? new Set();
     this.#sessions.set(sessionId, uuids.add(legUuid));
     if (this.#legs.size > this.#most) this.#remove(this.#legs.keys().next().value!);
+  }
+
+  /** What is told of a leg later than its creation, and not by every event. */
+  #learnt(event: CallEvent, before: KnownLeg | undefined) {
+    const other = event.event === 'bridged' ? event.otherLegUuid : undefined;
+    return {
+      agentId: event.agentId || (before?.agentId ?? ''),
+      callId: event.callId || (before?.callId ?? ''),
+      partner: other ?? (event.event === 'unbridged' ? '' : (before?.partner ?? '')),
+      lastAgent: (other === undefined ? before?.lastAgent : this.#legs.get(other)?.agentId) ?? '',
+    };
+  }
+
+  /** A tenant's legs of one SIP dialog: the two ends of it between nodes, else one. */
+  ofCall(tenantId: string, callId: string): KnownLeg[] {
+    return [...this.#legs.values()].filter((leg) => leg.callId === callId && leg.tenantId === tenantId);
   }
 
   leg(legUuid: string): KnownLeg | undefined {
@@ -110,7 +129,7 @@ export function farEnd({
   return outbound ? callee : caller;
 }
 
-function legOf(event: CallEvent): KnownLeg {
-  const { tenantId, sessionId, legUuid, nodeId, nodeEpoch, role, outbound, caller, callee, agentId } = event;
-  return { tenantId, sessionId, legUuid, nodeId, nodeEpoch, role, outbound, caller, callee, agentId };
+function legOf(event: CallEvent) {
+  const { tenantId, sessionId, legUuid, nodeId, nodeEpoch, role, outbound, caller, callee } = event;
+  return { tenantId, sessionId, legUuid, nodeId, nodeEpoch, role, outbound, caller, callee };
 }
