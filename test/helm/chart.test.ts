@@ -57,9 +57,9 @@ describe.skipIf(without)(`the chart${without}`, () => {
     for (const [index, [name]] of cases.entries()) rendered.set(name, results[index]!);
   }, 600_000);
 
-  it('renders for every example and thirty combinations of values', () => {
-    expect(combinations).toHaveLength(30);
-    expect(rendered.size).toBe(33);
+  it('renders for every example and many combinations of values', () => {
+    expect(combinations.length).toBeGreaterThanOrEqual(30);
+    expect(rendered.size).toBe(cases.length);
     for (const [name, manifests] of rendered) expect(manifests.length, name).toBeGreaterThan(10);
   });
 

@@ -11,7 +11,7 @@ const bare = {
 };
 const database = { postgresql: { external: true } };
 
-/** Thirty ways to set the values, each over an example. */
+/** Ways to set the values, each over an example. */
 export const combinations: readonly (readonly [name: string, example: string, values: Values])[] = [
   ['no nodes and no doors yet', '', bare],
   ['a router alone', '', { ...bare, freeswitch, network, nodes: { routers: { role: 'router' } } }],
@@ -19,6 +19,7 @@ export const combinations: readonly (readonly [name: string, example: string, va
   ['labels and annotations', 'trial', { commonLabels: { team: 'voice' }, podAnnotations: { note: 'x' } }],
   ['PostgreSQL in the cluster', 'trial', { postgresql: { bundled: true } }],
   ['PostgreSQL elsewhere', 'trial', database],
+  ['a token that is changed', 'production', { acceptNextToken: true }],
   ['no network policies', 'production', { networkPolicy: { enabled: false } }],
   ['metrics for nobody', 'production', { networkPolicy: { metricsFrom: [] } }],
   ['no disruption budgets', 'production', { podDisruptionBudgets: false }],

@@ -108,7 +108,7 @@ await runService('policy', configSchema, (app, config) => {
   const grpc = app.add(grpcServer(app, config.grpc, [[PolicyServiceService, policy]]));
   const api = app.add(
     httpApi(
-      { listen: config.api.listen, token: auth.token, version: '0.1.0' },
+      { listen: config.api.listen, token: auth.token, accepted: auth.accepted, version: '0.1.0' },
       { router, dialog, agents, freeswitch, log: app.log },
     ),
   );

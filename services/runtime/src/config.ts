@@ -53,6 +53,8 @@ export const commonConfig = {
   /** Shared secret of the mesh, sent as bearer token on every internal call. */
   auth: z.strictObject({
     token: z.string().min(16, 'expected at least 16 characters'),
+    /** Further tokens that are taken, while one is changed for another; never sent. */
+    accepted: z.array(z.string().min(16, 'expected at least 16 characters')).default([]),
     /** Common names of client certificates (`grpc.tls`) that stand for the mesh without the token: operators'. */
     certificates: z.array(z.string().min(1)).default([]),
   }),

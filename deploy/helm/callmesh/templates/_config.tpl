@@ -13,7 +13,11 @@ etcd: { endpoints: {{ include "callmesh.etcdEndpoints" $root | fromJsonArray | t
 nats:
   servers: {{ include "callmesh.natsServers" $root | fromJsonArray | toJson }}
   replicas: {{ if $root.Values.nats.bundled }}1{{ else }}{{ $root.Values.nats.replicas }}{{ end }}
-auth: { token: "${CALLMESH_TOKEN}" }
+auth:
+  token: ${CALLMESH_TOKEN}
+  {{- if $root.Values.acceptNextToken }}
+  accepted: ["${CALLMESH_TOKEN_NEXT}"]
+  {{- end }}
 shutdown: { drain_s: {{ sub (int $root.Values.serviceGraceSeconds) 5 }} }
 telemetry:
   trace_ratio: {{ $root.Values.telemetry.traceRatio }}
@@ -92,6 +96,10 @@ OPERATOR_{{ . | upper | replace "-" "_" }}
   valueFrom: { fieldRef: { fieldPath: status.podIP } }
 - name: CALLMESH_TOKEN
   valueFrom: { secretKeyRef: { name: {{ .Values.existingSecret }}, key: token } }
+{{- if .Values.acceptNextToken }}
+- name: CALLMESH_TOKEN_NEXT
+  valueFrom: { secretKeyRef: { name: {{ .Values.existingSecret }}, key: token-next } }
+{{- end }}
 - name: CALLMESH_ETCD
   value: {{ include "callmesh.etcdEndpoints" . | fromJsonArray | join "," }}
 {{- if ne .Values.mtls.mode "none" }}

@@ -62,7 +62,7 @@ beforeAll(async () => {
     metrics: { decided() {}, routed() {}, answered() {} },
   };
   server = await buildHttp(
-    { listen: '', token: TOKEN, version: '0' },
+    { listen: '', token: TOKEN, accepted: ['the-token-that-comes'], version: '0' },
     { router, dialog, agents, freeswitch, log: pino({ level: 'silent' }) },
   );
 });
@@ -118,6 +118,7 @@ describe('POST /v1/routes/session', () => {
     expect(refused.json()).toMatchObject({ code: 'unauthenticated', sip_status: 403 });
     expect(refused.headers['www-authenticate']).toBe('Bearer');
     expect((await post(BODY, { authorization: 'Bearer wrong' })).statusCode).toBe(401);
+    expect((await post(BODY, { authorization: 'Bearer the-token-that-comes' })).statusCode).toBe(200);
   });
 
   it.each([

@@ -41,6 +41,8 @@ export interface HttpOptions {
   readonly listen: string;
   /** Bearer token every request under /v1 must carry. */
   readonly token: string;
+  /** Others that are taken as well, while it is changed. */
+  readonly accepted?: readonly string[];
   readonly version: string;
 }
 
@@ -74,19 +76,19 @@ export async function buildHttp(options: HttpOptions, ports: HttpPorts): Promise
   });
   await server.register(swagger, { openapi: openapi(options.version), transform: jsonSchemaTransform });
   await server.register(swaggerUi, { routePrefix: '/docs' });
-  await server.register((scope) => routes(scope, options.token, ports));
+  await server.register((scope) => routes(scope, [options.token, ...(options.accepted ?? [])], ports));
   return server;
 }
 
 async function routes(
   server: FastifyInstance,
-  token: string,
+  tokens: readonly string[],
   { router, dialog, agents, freeswitch }: HttpPorts,
 ): Promise<void> {
-  const expected = Buffer.from(`Bearer ${token}`);
+  const expected = tokens.map((token) => Buffer.from(`Bearer ${token}`));
   server.addHook('onRequest', async (request, reply) => {
     const given = Buffer.from(request.headers.authorization ?? '');
-    if (given.length === expected.length && timingSafeEqual(given, expected)) return;
+    if (expected.some((one) => given.length === one.length && timingSafeEqual(given, one))) return;
     // Tells Kamailio that its own token is refused, not the caller's credentials.
     reply.header('www-authenticate', 'Bearer');
     throw fail('unauthenticated', 'expected a valid bearer token');

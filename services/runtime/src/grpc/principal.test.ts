@@ -10,7 +10,7 @@ import { grpcServer } from './server.ts';
 
 const config = parseConfig(
   z.strictObject(commonConfig),
-  'instance: t-1\nlog: { level: error }\nauth: { token: 0123456789abcdef }\nstate_dir: /tmp/callmesh-test\n',
+  'instance: t-1\nlog: { level: error }\nauth: { token: 0123456789abcdef, accepted: [the-token-that-comes] }\nstate_dir: /tmp/callmesh-test\n',
 );
 const CRM = { name: 'crm', token: 'fedcba9876543210', tenants: ['acme'] };
 
@@ -43,6 +43,10 @@ describe('who calls', () => {
       principal: { name: 'mesh', tenants: ['*'] },
       actor: 'x/x-1',
     });
+  });
+
+  it('is the mesh, too, by a token that is accepted while it is changed', async () => {
+    expect(await contextOf('the-token-that-comes')).toMatchObject({ principal: { name: 'mesh' } });
   });
 
   it('is a client by its own, whatever it says', async () => {

@@ -101,14 +101,15 @@ function credentials({ tls }: CommonConfig['grpc']): ServerCredentials {
  * the config; health stays open for probes. A wrong token is refused whatever the certificate.
  */
 function authenticate(
-  { token: meshToken, certificates }: CommonConfig['auth'],
+  { token: own, accepted, certificates }: CommonConfig['auth'],
   clients: readonly GrpcClientCredentials[],
 ): ServerInterceptor {
   const named = (call: ServerInterceptingCallInterface): Principal | undefined => {
     const name = call.getAuthContext().sslPeerCertificate?.subject.CN;
     return typeof name === 'string' && certificates.includes(name) ? { ...MESH, name } : undefined;
   };
-  const known = [{ ...MESH, token: meshToken }, ...clients].map(({ token, name, tenants }) => ({
+  const mesh = [own, ...accepted].map((token) => ({ ...MESH, token }));
+  const known = [...mesh, ...clients].map(({ token, name, tenants }) => ({
     expected: Buffer.from(`Bearer ${token}`),
     principal: { name, tenants },
   }));
