@@ -51,5 +51,14 @@ export function program(): Command {
     completionCommand(),
   ])
     root.addCommand(command);
+  inherit(root);
   return root;
+}
+
+/** Subcommands that were made apart end as the root does: with an error, not with the process. */
+function inherit(parent: Command): void {
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent);
+    inherit(command);
+  }
 }
