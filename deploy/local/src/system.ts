@@ -33,6 +33,7 @@ const PACKAGES = {
 const TEST_PACKAGES = {
   'sipp, calls from outside': ['sip-tester'],
   'PostgreSQL, the second store of tenant-registry': ['postgresql'],
+  'Chromium, agents in a browser': ['chromium'],
   'tmux, which records what a terminal shows': ['tmux'],
   'Prometheus, which asks what the dashboards ask': ['prometheus'],
 } as const;
