@@ -95,10 +95,14 @@ describe('a node that is killed', () => {
   it('makes its alert fire', async () => {
     const { server } = stage.world.mesh.node('fs-red-2');
     await server.kill();
-    const fired = await eventually(async () => {
-      const all = await prometheus.alerts();
-      return all.find(({ state, labels }) => state === 'firing' && labels.alertname === 'CallmeshNodeDown');
-    }, 'CallmeshNodeDown fires');
+    const fired = await eventually(
+      async () => {
+        const all = await prometheus.alerts();
+        return all.find(({ state, labels }) => state === 'firing' && labels.alertname === 'CallmeshNodeDown');
+      },
+      'CallmeshNodeDown fires',
+      25_000,
+    );
     expect(fired.labels).toMatchObject({ node: 'fs-red-2', role: 'media', group: 'red' });
   });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { CallEvent } from '@callmesh/proto/call';
 import { NodeRole } from '@callmesh/proto/node';
 import type { App, CallPublisher } from '@callmesh/runtime';
+import { metrics } from '@opentelemetry/api';
 import { vi } from 'vitest';
 import type { Announcer } from '../../src/adapters/announcer.ts';
 import { Commander } from '../../src/adapters/freeswitch/commander.ts';
@@ -136,7 +137,8 @@ export class ScriptedAgent {
   private constructor(port: number, dir: string) {
     this.dir = dir;
     const log = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
-    const app = { degraded: () => {}, log } as unknown as App;
+    const meter = metrics.getMeter('callmesh');
+    const app = { degraded: () => {}, log, meter } as unknown as App;
     const waits = new Waits();
     const address = { host: '127.0.0.1', port, password: 'secret' };
     this.freeswitch = new FreeSwitch(
