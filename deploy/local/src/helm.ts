@@ -15,7 +15,7 @@ const onPath = (program: string) =>
     .find((path) => existsSync(path));
 
 /** The helm that is here: on PATH, or built before; undefined where there is none and no Go to build it. */
-export function helmBinary(): string | undefined {
+function helmBinary(): string | undefined {
   const built = join(FOLDER, 'helm');
   return onPath('helm') ?? (existsSync(built) ? built : undefined);
 }

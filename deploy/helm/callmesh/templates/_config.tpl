@@ -13,11 +13,7 @@ etcd: { endpoints: {{ include "callmesh.etcdEndpoints" $root | fromJsonArray | t
 nats:
   servers: {{ include "callmesh.natsServers" $root | fromJsonArray | toJson }}
   replicas: {{ if $root.Values.nats.bundled }}1{{ else }}{{ $root.Values.nats.replicas }}{{ end }}
-auth:
-  token: ${CALLMESH_TOKEN}
-  {{- if $root.Values.acceptNextToken }}
-  accepted: ["${CALLMESH_TOKEN_NEXT}"]
-  {{- end }}
+auth: { token: "${CALLMESH_TOKEN}" }
 shutdown: { drain_s: {{ sub (int $root.Values.serviceGraceSeconds) 5 }} }
 telemetry:
   trace_ratio: {{ $root.Values.telemetry.traceRatio }}
@@ -68,6 +64,9 @@ OPERATOR_{{ . | upper | replace "-" "_" }}
 {{- define "callmesh.serviceConfig" -}}
 {{- $ports := include "callmesh.ports" .ctx | fromYaml -}}
 {{- $config := include "callmesh.commonConfig" (dict "ctx" .ctx "grpc" $ports.grpc "admin" $ports.admin) | fromYaml -}}
+{{- if .ctx.Values.acceptNextToken -}}
+{{- $_ := set $config.auth "accepted" (list "${CALLMESH_TOKEN_NEXT}") -}}
+{{- end -}}
 {{- if eq .name "policy" -}}
 {{- $_ := set $config "api" (dict "listen" (printf "${POD_IP}:%v" $ports.api)) -}}
 {{- end -}}
@@ -96,10 +95,6 @@ OPERATOR_{{ . | upper | replace "-" "_" }}
   valueFrom: { fieldRef: { fieldPath: status.podIP } }
 - name: CALLMESH_TOKEN
   valueFrom: { secretKeyRef: { name: {{ .Values.existingSecret }}, key: token } }
-{{- if .Values.acceptNextToken }}
-- name: CALLMESH_TOKEN_NEXT
-  valueFrom: { secretKeyRef: { name: {{ .Values.existingSecret }}, key: token-next } }
-{{- end }}
 - name: CALLMESH_ETCD
   value: {{ include "callmesh.etcdEndpoints" . | fromJsonArray | join "," }}
 {{- if ne .Values.mtls.mode "none" }}
