@@ -8,7 +8,7 @@ const ben = { name: 'ben', token: 'token-of-ben-0123456789', numbers: false };
 describe('access to the console', () => {
   it('knows an operator by the token, and the browser by what was issued', () => {
     const access = new Access([ann, ben], HOUR);
-    expect(access.byToken(ben.token, 0)).toBe(ben);
+    expect(access.byToken(ben.token, 'here', 0)).toBe(ben);
     expect(access.byCookie(access.issue(ann, 0), 1)).toBe(ann);
   });
 
@@ -34,10 +34,11 @@ describe('access to the console', () => {
     ).toBeUndefined();
   });
 
-  it('lets guessing wait, and takes the right token a minute later', () => {
+  it('lets guessing wait, but nobody at another address', () => {
     const access = new Access([ann], HOUR);
-    for (let n = 0; n < 20; n += 1) expect(access.byToken(`guess-${n}`, n)).toBeUndefined();
-    expect(access.byToken(ann.token, 100)).toBe('wait');
-    expect(access.byToken(ann.token, 60_100)).toBe(ann);
+    for (let n = 0; n < 20; n += 1) expect(access.byToken(`guess-${n}`, 'there', n)).toBeUndefined();
+    expect(access.byToken(ann.token, 'there', 100)).toBe('wait');
+    expect(access.byToken(ann.token, 'here', 100)).toBe(ann);
+    expect(access.byToken(ann.token, 'there', 60_100)).toBe(ann);
   });
 });

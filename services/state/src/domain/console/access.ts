@@ -8,9 +8,10 @@ export interface Operator {
   readonly numbers: boolean;
 }
 
-/** Wrong tokens that are looked at in one span of time: guessing is slow, and nobody is locked out for long. */
+/** Wrong tokens from one address in one span of time: guessing is slow, and locks out nobody else. */
 const WRONG_MOST = 20;
 const WRONG_SPAN_MS = 60_000;
+const ADDRESSES_MOST = 10_000;
 
 /**
  * Knows operators by their token, and their browsers by a signed cookie: every
@@ -19,20 +20,23 @@ const WRONG_SPAN_MS = 60_000;
 export class Access {
   readonly #operators: readonly Operator[];
   readonly #lastsMs: number;
-  #wrong: number[] = [];
+  /** When tokens were wrong, by address. */
+  readonly #wrong = new Map<string, number[]>();
 
   constructor(operators: readonly Operator[], lastsMs: number) {
     this.#operators = operators;
     this.#lastsMs = lastsMs;
   }
 
-  /** The operator of a token; undefined for a wrong one. "wait" when too many were wrong lately. */
-  byToken(token: string, now: number): Operator | 'wait' | undefined {
-    this.#wrong = this.#wrong.filter((at) => now - at < WRONG_SPAN_MS);
-    if (this.#wrong.length >= WRONG_MOST) return 'wait';
+  /** The operator of a token; undefined for a wrong one. "wait" when too many from there were wrong lately. */
+  byToken(token: string, from: string, now: number): Operator | 'wait' | undefined {
+    const wrong = (this.#wrong.get(from) ?? []).filter((at) => now - at < WRONG_SPAN_MS);
+    if (wrong.length >= WRONG_MOST) return 'wait';
     const found = this.#operators.find((operator) => isEqual(operator.token, token));
-    if (!found) this.#wrong.push(now);
-    return found;
+    if (found) return found;
+    if (this.#wrong.size >= ADDRESSES_MOST) this.#wrong.clear();
+    this.#wrong.set(from, [...wrong, now]);
+    return undefined;
   }
 
   /** What a browser keeps after its operator signed in. */

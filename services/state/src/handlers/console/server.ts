@@ -156,8 +156,8 @@ export class ConsoleServer implements Component {
       return { ...SIGN_IN, headers: { ...SIGN_IN.headers, 'set-cookie': this.#cookie('', 0) } };
     if (what !== 'sign-in') return { status: 404 };
     const token = new URLSearchParams(await bodyOf(request)).get('token') ?? '';
-    const operator = this.#access.byToken(token, Date.now());
-    const from = request.socket.remoteAddress;
+    const from = request.socket.remoteAddress ?? '';
+    const operator = this.#access.byToken(token, from, Date.now());
     if (operator === undefined || operator === 'wait') {
       this.#app.log.warn({ from, wait: operator === 'wait' }, 'console: wrong token');
       return { status: 303, headers: { location: `/sign-in?${operator ?? 'wrong'}` } };
@@ -174,10 +174,10 @@ export class ConsoleServer implements Component {
   }
 
   /** By cookie for browsers, by bearer token for programs. */
-  #operator({ headers }: IncomingMessage): Operator | undefined {
+  #operator({ headers, socket }: IncomingMessage): Operator | undefined {
     const bearer = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1];
     if (bearer !== undefined) {
-      const operator = this.#access.byToken(bearer, Date.now());
+      const operator = this.#access.byToken(bearer, socket.remoteAddress ?? '', Date.now());
       return operator === 'wait' ? undefined : operator;
     }
     const cookie = new RegExp(`(?:^|; )${COOKIE}=([^;]+)`).exec(headers.cookie ?? '')?.[1];
