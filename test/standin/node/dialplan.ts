@@ -6,6 +6,9 @@ export interface Action {
   data: string;
 }
 
+/** What is left when nobody answers, as freeswitch/common/refuse.xml says. */
+const NOBODY_KNOWS = [{ application: 'respond', data: '503 Nobody Knows Where' }];
+
 /** Runs what the dialplan says for a call that came in: the built-in one, or what mod_xml_curl's URL answers. */
 export async function routeInbound(node: StandinNode, leg: CallLeg): Promise<void> {
   const { channel } = leg;
@@ -21,7 +24,8 @@ export async function findActions(node: StandinNode, leg: CallLeg): Promise<Acti
   if (settings.dialplanUrl) {
     // Loaded only where it is used: the XML parser is most of a stand-in's code.
     const { fetchDialplan } = await import('./xmlcurl.ts');
-    return fetchDialplan(node, leg);
+    const found = await fetchDialplan(node, leg);
+    return found ?? (settings.context === 'mesh' ? NOBODY_KNOWS : undefined);
   }
   if (settings.bridgeTo) {
     const number = leg.channel.profile.destination;
