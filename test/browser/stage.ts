@@ -11,7 +11,7 @@ import { WebAgent } from './web-agent.ts';
 /** Who speaks with which voice, hertz. */
 export const VOICES = { alice: 600, bob: 900, customer: 440 };
 export const PASSWORD = 'only-in-a-test';
-export const DID = '+4930100100';
+const DID = '+4930100100';
 const server = freeswitchBinary() ? 'freeswitch' : 'standin';
 
 const agent = (username: string, domain: string, extension: string) => ({
