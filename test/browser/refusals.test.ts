@@ -62,7 +62,7 @@ describe('who may not, in a real browser', () => {
     const told = await toldOf(async () => {
       const alice = await agent();
       await alice.signIn('alice@acme.example', 'guess');
-      await alice.state('Refused – Forbidden');
+      await alice.state('Refused – name or password is wrong');
     });
     expect(told).toEqual([{ what: 'register', code: 'unauthenticated', tenantId: 'acme' }]);
   });
@@ -81,7 +81,7 @@ describe('who may not, in a real browser', () => {
     const told = await toldOf(async () => {
       const dave = await agent();
       await dave.signIn('dave@bravo.example', PASSWORD);
-      await dave.state('Refused – Origin Forbidden');
+      await dave.state('Refused – agents of this name do not work on this page');
     });
     expect(told).toEqual([{ what: 'register', code: 'origin_forbidden', tenantId: 'bravo' }]);
   });

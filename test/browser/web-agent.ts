@@ -46,12 +46,15 @@ export class WebAgent {
     await this.call('talking').waitFor();
   }
 
-  /** No call is seen any more, nor one that has just ended. */
+  /** Ends its calls, and takes what is left of them from the page, which would show it for some seconds. */
   async quiet(): Promise<void> {
     for (const state of ['incoming', 'talking', 'held', 'ringing', 'calling'] as const)
       while ((await this.call(state).count()) > 0)
         await this.press(this.call(state), state === 'incoming' ? 'Reject' : 'Hang up');
-    await this.page.locator('.call').first().waitFor({ state: 'detached' });
+    await this.page.locator('.call:not([data-state=ended])').first().waitFor({ state: 'detached' });
+    await this.page.locator('.call').evaluateAll((cards) => {
+      for (const card of cards) (card as unknown as { remove(): void }).remove();
+    });
   }
 
   /** Waits until a tone is what is heard of a call. */

@@ -63,11 +63,10 @@ export class Card {
     if (state === 'ended') this.#end();
   }
 
-  /** The calls this one can be connected with. */
+  /** Whom this call can be connected with: it waits while we talk to them. */
   #showOthers() {
-    const others = this.#call.established
-      ? this.#phone.calls.filter((one) => one !== this.#call && one.established)
-      : [];
+    const waits = this.#call.state === 'held';
+    const others = waits ? this.#phone.calls.filter(({ state }) => state === 'talking') : [];
     this.#find('.connect').replaceChildren(
       ...others.map((other) => {
         const button = document.createElement('button');

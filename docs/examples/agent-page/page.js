@@ -10,6 +10,11 @@ const STATES = {
   refused: 'Refused',
   lost: 'Not ready',
 };
+/** Why somebody is refused, for people. */
+const WHY = {
+  Forbidden: 'name or password is wrong',
+  'Origin Forbidden': 'agents of this name do not work on this page',
+};
 /** What is said of a call, to those who listen to the page. */
 const SAID = { ringing: 'rings', talking: 'connected', held: 'on hold', ended: 'ended' };
 
@@ -30,9 +35,13 @@ async function prefill() {
 function showState({ state, why }) {
   const signedIn = state !== 'out' && state !== 'refused';
   $('state').dataset.state = state;
-  $('state').textContent = `${signedIn ? `${$('agent').value}: ` : ''}${STATES[state]}${why && ` – ${why}`}`;
+  $('state').textContent =
+    `${signedIn ? `${$('agent').value}: ` : ''}${STATES[state]}${why && ` – ${WHY[why] ?? why}`}`;
   $('sign-in').hidden = signedIn;
   for (const id of ['dial', 'calls', 'sign-out']) $(id).hidden = !signedIn;
+  if (state === 'refused') $('password').focus();
+  // Who has just signed in dials next.
+  if (state === 'in' && document.activeElement === document.body) $('number').focus();
 }
 
 /** One call at a time is talked to: the others are held. */
