@@ -1,5 +1,5 @@
 /** Wakes somebody, or waits for the morning. */
-export type Severity = 'page' | 'ticket';
+type Severity = 'page' | 'ticket';
 
 export interface Alert {
   readonly name: string;

@@ -28,7 +28,7 @@ export interface Panel {
   readonly values?: Readonly<Record<string, { readonly text: string; readonly color: string }>>;
 }
 
-export interface Row {
+interface Row {
   readonly title: string;
   readonly panels: readonly Panel[];
 }

@@ -4,7 +4,7 @@ import type { Identity } from '../domain/identity.ts';
 import type { AgentView } from '../handlers/status.ts';
 
 /** What an agent's metrics are about. */
-export function nodeLabels({ id, role, group }: Identity): Record<'node' | 'role' | 'group', string> {
+function nodeLabels({ id, role, group }: Identity): Record<'node' | 'role' | 'group', string> {
   return { node: id, role: roleName(role), group };
 }
 
