@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { Authority, ROOT } from '@callmesh/local';
+import { Authority } from '@callmesh/local';
 import { StateServiceService } from '@callmesh/proto/state';
 import { type App, grpcServer, unaryHandler } from '@callmesh/runtime';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TOKEN, testApp } from '../support/app.ts';
+import { type Run, runHere } from './run.ts';
 
 const authority = new Authority();
 let app: App;
@@ -37,29 +36,19 @@ afterAll(async () => {
 });
 
 /** `callmesh nodes` with this certificate, and a token or none. */
-function nodes(certificate: string, token = ''): Promise<{ code: number; err: string }> {
+function nodes(certificate: string, token = ''): Promise<Run> {
   const files = { ca: 'ca.pem', cert: `${certificate}.pem`, key: `${certificate}.key` };
   const tls = Object.entries(files).flatMap(([name, file]) => [`--tls-${name}`, authority.file(file)]);
-  const args = [join(ROOT, 'services/cli/bin/callmesh.mjs'), 'nodes', '--server', `state=${address}`, ...tls];
-  return new Promise((resolve) => {
-    execFile(process.execPath, args, { env: { ...process.env, CALLMESH_TOKEN: token } }, (error, _, err) =>
-      resolve({ code: error ? Number(error.code) : 0, err }),
-    );
-  });
+  return runHere(['nodes', '--server', `state=${address}`, ...tls], { CALLMESH_TOKEN: token });
 }
 
 it('an operator is known by a certificate that the service names, without a token', async () => {
-  const [named, stranger, withToken, wrong] = await Promise.all([
-    nodes('night-shift'),
-    nodes('stranger'),
-    nodes('stranger', TOKEN),
-    nodes('night-shift', 'not-the-token-of-the-mesh'),
-  ]);
-  expect(named.code).toBe(0);
+  expect(await nodes('night-shift')).toMatchObject({ code: 0, err: '' });
+  const stranger = await nodes('stranger');
   expect(stranger).toMatchObject({
     code: 4,
     err: expect.stringContaining('client certificate of an operator'),
   });
-  expect(withToken.code).toBe(0);
-  expect(wrong.code).toBe(4);
+  expect((await nodes('stranger', TOKEN)).code).toBe(0);
+  expect((await nodes('night-shift', 'not-the-token-of-the-mesh')).code).toBe(4);
 });
