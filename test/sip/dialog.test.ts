@@ -26,7 +26,7 @@ describe('a request within a dialog', () => {
     const target = await s.node();
     const { caller } = await established(s, target);
     caller.cseq += 1;
-    caller.send(method);
+    caller.send(method, { headers: method === 'REFER' ? [['Refer-To', '<sip:200@acme.example>']] : [] });
     expect((await caller.reply(method)).message.status).toBe(200);
     const { message } = await target.takeRequest(method);
     expect(header(message, 'Call-ID')).toBe(caller.callId);
