@@ -1,5 +1,5 @@
 import type { Board } from '../model.ts';
-import { orNone, rate } from '../queries.ts';
+import { orNone, quantile, rate } from '../queries.ts';
 
 export const failures: Board = {
   uid: 'callmesh-failures',
@@ -61,6 +61,31 @@ export const failures: Board = {
         {
           title: 'Where do the sessions live?',
           queries: [{ expr: 'max by (node) (callmesh_sessions)', legend: '{{node}}' }],
+        },
+      ],
+    },
+    {
+      title: 'Takeovers',
+      panels: [
+        {
+          ...{ kind: 'number', title: 'How many nodes are being taken over?', warn: 1, bad: 3 },
+          queries: [{ expr: orNone('max(callmesh_takeover_active)') }],
+        },
+        {
+          ...{ kind: 'number', title: 'How many calls wait for a node with room?', warn: 1, bad: 10 },
+          queries: [{ expr: orNone('max(callmesh_takeover_waiting_calls)') }],
+        },
+        {
+          ...{ kind: 'stacked', title: 'What became of the legs of dead nodes?', unit: 'ops' },
+          queries: [{ expr: orNone(rate('callmesh_takeover_legs_total', 'outcome')), legend: '{{outcome}}' }],
+        },
+        {
+          ...{ title: 'How long does it take until all are settled?', unit: 's' },
+          queries: [{ expr: orNone(quantile(0.95, 'callmesh_takeover_duration')), legend: '95 %' }],
+        },
+        {
+          title: 'How many legs could another node go on with?',
+          queries: [{ expr: orNone('sum(callmesh_recovery_snapshots)'), legend: 'legs' }],
         },
       ],
     },
