@@ -1,8 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { helmOrGo, installHelm } from '@callmesh/local';
 import { parseConfig } from '@callmesh/runtime';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { configSchema as callControl } from '../../services/call-control/src/config.ts';
 import { configSchema as nodeAgent } from '../../services/node-agent/src/config.ts';
@@ -16,6 +15,7 @@ import { golden } from './golden.ts';
 import { schemaErrors, typeErrors } from './kubernetes.ts';
 import { configOf, letIn, listeners } from './listeners.ts';
 import { freeswitchVariables } from './variables.ts';
+import { withHelm } from './with-helm.ts';
 
 const schemas = {
   'call-control': callControl,
@@ -34,13 +34,12 @@ const ENVIRONMENT = {
   ESL_PASSWORD: 'x',
 };
 
-const without = helmOrGo() ? '' : ' (skipped: no helm and no go)';
 const cases: readonly (readonly [name: string, example: string, values: object])[] = [
   ...examples.map((example) => [`example ${example}`, example, {}] as const),
   ...combinations,
 ];
 
-describe.skipIf(without)(`the chart${without}`, () => {
+withHelm('the chart', () => {
   const rendered = new Map<string, Manifest[]>();
   const all = () =>
     [...rendered].flatMap(([name, manifests]) =>
@@ -52,10 +51,9 @@ describe.skipIf(without)(`the chart${without}`, () => {
     );
 
   beforeAll(async () => {
-    installHelm();
     const results = await inParallel(cases, ([, example, values]) => render(example, { ...values }));
     for (const [index, [name]] of cases.entries()) rendered.set(name, results[index]!);
-  }, 600_000);
+  }, 120_000);
 
   it('renders for every example and many combinations of values', () => {
     expect(combinations.length).toBeGreaterThanOrEqual(30);

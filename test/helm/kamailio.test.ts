@@ -2,19 +2,17 @@ import { execFileSync } from 'node:child_process';
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Authority, helmOrGo, installHelm, kamailioModules, ROOT } from '@callmesh/local';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Authority, kamailioModules, ROOT } from '@callmesh/local';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { examples, type Manifest, named, render } from './chart.ts';
+import { withHelm } from './with-helm.ts';
 
-const without = helmOrGo() ? '' : ' (skipped: no helm and no go)';
-
-describe.skipIf(without)(`the doors of chart and compose${without}`, () => {
+withHelm('the doors of chart and compose', () => {
   const folder = mkdtempSync(join(tmpdir(), 'callmesh-doors-'));
   const authority = new Authority(join(folder, 'tls'));
   const doors: (readonly [example: string, name: string, data: Record<string, string>])[] = [];
 
   beforeAll(async () => {
-    installHelm();
     authority.issue('door');
     for (const example of examples) {
       const manifests = await render(example);
@@ -33,7 +31,7 @@ describe.skipIf(without)(`the doors of chart and compose${without}`, () => {
         door,
         { 'edge.cfg': readFileSync(join(ROOT, `deploy/compose/config/${door}.cfg`), 'utf8') },
       ]);
-  }, 600_000);
+  }, 120_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it('are taken by Kamailio as they are', () => {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { helmOrGo, installHelm } from '@callmesh/local';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { CHART, refusal, type Values } from './chart.ts';
+import { withHelm } from './with-helm.ts';
 
 /** What is wrong, over the trial, and the sentence that helps. */
 const mistakes: readonly (readonly [what: string, values: Values, sentence: string])[] = [
@@ -123,13 +123,7 @@ const mistakes: readonly (readonly [what: string, values: Values, sentence: stri
   ['half a digest', { image: { digest: 'sha256:12' } }, 'does not match pattern'],
 ];
 
-const without = helmOrGo() ? '' : ' (skipped: no helm and no go)';
-
-describe.skipIf(without)(`wrong values of the chart${without}`, () => {
-  beforeAll(() => {
-    installHelm();
-  }, 600_000);
-
+withHelm('wrong values of the chart', () => {
   it.concurrent.each(mistakes)('are told: %s', async (_what, values, sentence) => {
     expect(await refusal('trial', values)).toContain(sentence);
   });

@@ -4,11 +4,13 @@ set -eu
 umask 077
 role=$1
 shift
-cd /var/lib/freeswitch
-mkdir -p log db run storage recordings cache temp certs
+data=${DATA_DIR:-/var/lib/freeswitch}
+configuration=${CONFIG_DIR:-/etc/callmesh/freeswitch}
 # Marks of a stop that was meant for this container alone.
 rm -f "$RUN_DIR/stopping" "$RUN_DIR/drained"
 for folder in log db run storage recordings cache temp certs; do
-  set -- "$@" "-$folder" "/var/lib/freeswitch/$folder"
+  mkdir -p "$data/$folder"
+  set -- "$@" "-$folder" "$data/$folder"
 done
-exec "$@" -nonat -nf -nc -np -conf "/etc/callmesh/freeswitch/fs-$role"
+# -np: no real-time priority, which a container does not give.
+exec "$@" -nonat -nf -nc -np -conf "$configuration/fs-$role"
