@@ -69,5 +69,5 @@ function suite(name: string, { series, quiet, at, labels, summary }: Case): unkn
     input_series: input(of),
     alert_rule_test: [{ eval_time: at, alertname: name, exp_alerts: expected }],
   });
-  return { rule_files: [RULES], evaluation_interval: '10s', tests: [test(series, [fires]), test(quiet, [])] };
+  return { rule_files: [RULES], evaluation_interval: '30s', tests: [test(series, [fires]), test(quiet, [])] };
 }
