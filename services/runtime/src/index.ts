@@ -11,6 +11,7 @@ export { boundAddress, splitAddress } from './http.ts';
 export { type Component, Lifecycle, withTimeout } from './lifecycle.ts';
 export { Nats } from './nats.ts';
 export { afterToken, pageSize, pageToken } from './page.ts';
+export { type Kept, RecoveryStore } from './recovery/store.ts';
 export { type RoleName, roleName, roleNames, roleOf } from './roles.ts';
 export { App, type Health, runService } from './service.ts';
 export {

@@ -14,4 +14,5 @@ export type { Positioned, Reading } from './durable/reading.ts';
 export { publishLoad, subscribeLoad } from './load.ts';
 export { publishNode, subscribeNode } from './node.ts';
 export { publishSession, subscribeSession } from './session.ts';
+export { askHeir, serveHeir } from './takeover.ts';
 export { publishTenantChanged, subscribeTenantChanged, type TenantChanged } from './tenant.ts';
