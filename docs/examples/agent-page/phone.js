@@ -162,20 +162,23 @@ class Call extends EventTarget {
   }
 
   /** Whom one would dial to reach the other side. */
-  get number() {
+  get #number() {
     return this.#session.remote_identity.uri.user;
   }
 
-  /** Gives this call to whom was asked in that one: it ends, and they are rung for this one. */
-  connect(other) {
-    other.hangUp();
-    return this.transfer(other.number);
+  /** Gives the call to somebody else. */
+  transfer(number) {
+    return this.#give(this.#phone.address(number), {});
   }
 
-  /** Gives the call to somebody else. */
-  async transfer(number) {
+  /** Connects this call's other side with that one's (RFC 5589); both leave us. */
+  connect(other) {
+    return this.#give(this.#phone.address(other.#number), { replaces: other.#session });
+  }
+
+  async #give(target, options) {
     try {
-      await this.#refer(this.#phone.address(number));
+      await this.#refer(target, options);
       if (this.state !== 'ended') this.hangUp();
     } catch (error) {
       this.why = `Not transferred: ${error.message}`;
@@ -184,11 +187,12 @@ class Call extends EventTarget {
   }
 
   /** Settles when the server said what came of it, or ended our side of the call. */
-  #refer(target) {
+  #refer(target, options) {
     return new Promise((resolve, reject) => {
       const no = ({ response, status_line: line, cause }) =>
         reject(new Error(line?.reason_phrase ?? response?.reason_phrase ?? cause));
-      this.#session.refer(target, { eventHandlers: { accepted: resolve, failed: no, requestFailed: no } });
+      const eventHandlers = { accepted: resolve, failed: no, requestFailed: no };
+      this.#session.refer(target, { ...options, eventHandlers });
       this.#session.once('ended', resolve);
     });
   }

@@ -65,9 +65,9 @@ export interface SdpInput {
 
 const NAMES: Record<number, string> = { 0: 'PCMU/8000', 8: 'PCMA/8000' };
 
-/** The codecs of an offer that we know too, in its order. */
+/** The codecs of an offer that we know too, PCMA first: legs that are connected later have one codec then. */
 export function commonCodecs({ payloads }: AudioOffer): number[] {
-  return payloads.filter((payload) => payload in NAMES);
+  return payloads.filter((payload) => payload in NAMES).sort((a, b) => b - a);
 }
 
 export function formatSdp(input: SdpInput): string {

@@ -75,14 +75,14 @@ describe('SDP', () => {
     dtmf: 101,
   });
 
-  it('answers an offer with its first known codec and the mirrored direction', () => {
+  it('answers an offer with PCMA where it can and the mirrored direction', () => {
     const answer = parseSdp(
       answerSdp(parseSdp(offer)!, { address: '10.0.0.2', port: 4002, id: 1, version: 1 })!,
     );
     expect(answer).toEqual({
       address: '10.0.0.2',
       port: 4002,
-      payloads: [0, 101],
+      payloads: [8, 101],
       direction: 'recvonly',
       dtmf: 101,
     });
