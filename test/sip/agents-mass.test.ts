@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { hash32 } from '../../services/policy/src/domain/hash.ts';
+import type { NodeRow } from '../../services/policy/src/domain/node-table.ts';
+import { hash } from '../../services/policy/src/domain/strategies/hash.ts';
 import { Agent, alice } from './agent.ts';
 import { acceptAgent, agentsStage } from './agents-stage.ts';
 import { digestParameters } from './credentials.ts';
@@ -7,6 +10,13 @@ import { page, WebPeer } from './web-peer.ts';
 
 /** AGENTS=2000 is what one edge is sized for; fewer show the same. */
 const AGENTS = Number(process.env.AGENTS ?? 400);
+const ROUTERS = ['fs-router-1', 'fs-router-2', 'fs-router-3', 'fs-router-4'];
+/** Which of them keeps an address of record, as policy decides it. */
+const keeper = (aor: string) =>
+  hash.pick(
+    ROUTERS.map((id) => ({ id, weight: 1, seed: hash32(id) }) as NodeRow),
+    { key: aor, last: undefined, random: Math.random },
+  ).id;
 /** A tenth of them a second. */
 const RATE = AGENTS / 10;
 
@@ -40,13 +50,14 @@ describe('a door that all agents come back to at once', () => {
 
   const seconds = (count: number) => new Promise((resolve) => setTimeout(resolve, count * 1000));
 
-  it(`has ${AGENTS} of them within 30 s, also after a crash, and the routers are given no more than their rate`, async () => {
-    const router = await s.router();
+  it(`has ${AGENTS} of them within 30 s, also after a crash, and each router is given its share, and all no more than their rate`, async () => {
+    const routers = await Promise.all(ROUTERS.map(() => s.router()));
     const perSecond = new Map<number, number>();
     s.policy.script = ({ path, body }) => {
       const second = Math.floor(Date.now() / 1000);
       perSecond.set(second, (perSecond.get(second) ?? 0) + 1);
       const { username = '' } = digestParameters(String(body.authorization));
+      const router = routers[ROUTERS.indexOf(keeper(`${username}@acme.example`))]!;
       return acceptAgent({ ...alice, user: username }, path, [router]);
     };
     for (const life of ['first', 'second']) {
@@ -60,15 +71,18 @@ describe('a door that all agents come back to at once', () => {
       expect(took).toBeLessThan(30);
       // Who has a challenge already is let in twice as fast as who only begins.
       for (const count of perSecond.values()) expect(count).toBeLessThanOrEqual(2 * RATE);
-      expect(new Set(router.bindings.map(({ aor }) => aor)).size).toBe(AGENTS);
+      const bindings = routers.flatMap((router) => router.bindings);
+      expect(new Set(bindings.map(({ aor }) => aor)).size).toBe(AGENTS);
+      expect(bindings).toHaveLength(AGENTS);
+      for (const router of routers)
+        expect(router.bindings.length).toBeLessThan((1.25 * AGENTS) / ROUTERS.length);
       if (life === 'second') break;
       await s.edge.kill();
-      router.bindings = [];
+      for (const router of routers) router.bindings = [];
       await s.edge.begin();
-      await s.edge.nodes([router.key]);
+      await s.edge.nodes(routers.map(({ key }) => key));
       await s.edge.policies([s.policy.url]);
       await s.edge.rpc('htable.sets', ['origins', page, '1']);
     }
-    expect(router.bindings).toHaveLength(AGENTS);
   });
 }, 120_000);
