@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { NodeRole } from '@callmesh/proto/node';
-import { type App, CallPublisher, type Etcd, type Nats } from '@callmesh/runtime';
+import { type App, CallPublisher, type Etcd, type Nats, RecoveryStore } from '@callmesh/runtime';
 import { Announcer } from './adapters/announcer.ts';
 import type { Attendant } from './adapters/freeswitch/attendant.ts';
 import { CarrierTrunks } from './adapters/freeswitch/carrier-trunks.ts';
@@ -13,6 +13,8 @@ import { Knowledge } from './adapters/kamailio/knowledge.ts';
 import { Mirror } from './adapters/kamailio/mirror.ts';
 import { KamailioRpc } from './adapters/kamailio/rpc.ts';
 import { LoadPublisher } from './adapters/load-publisher.ts';
+import { Heir } from './adapters/recovery/heir.ts';
+import { legsLeft, Snapshots } from './adapters/recovery/snapshots.ts';
 import { RegistrationOutbox } from './adapters/registration-outbox.ts';
 import { EtcdSource } from './adapters/sources/etcd-source.ts';
 import { TenantMemory } from './adapters/sources/tenant-memory.ts';
@@ -24,6 +26,7 @@ import { tablesOf } from './domain/kamailio/desired.ts';
 import { Doors } from './domain/registrations/doors.ts';
 import { edgeOf } from './domain/registrations/edge.ts';
 import { commandServer } from './handlers/commands.ts';
+import { heirServer } from './handlers/heir.ts';
 import type { AgentView } from './handlers/status.ts';
 
 /** What both kinds of agent are wired from. */
@@ -46,16 +49,26 @@ export async function freeSwitchAgent(
   const announcer = app.add(new Announcer(app, etcd, nats));
   const calls = app.add(new CallPublisher(app, nats));
   const waits = new Waits();
-  const freeswitch = new FreeSwitch(app, identity, backend.esl, join(stateDir, 'legs.jsonl'), {
+  const store = new RecoveryStore(nats);
+  const snapshots = new Snapshots(app, identity.id, store, () => freeswitch);
+  if (backend.takeover) app.add(snapshots);
+  const freeswitch: FreeSwitch = new FreeSwitch(app, identity, backend.esl, join(stateDir, 'legs.jsonl'), {
     announcer,
     calls,
     onLoad: (now) => (now ? load.flush() : load.kick()),
-    attendants: [waits, ...(await meshSide(wiring, backend, services))],
+    left: async (node) => (backend.takeover ? legsLeft(store, node) : new Set()),
+    attendants: [
+      waits,
+      ...(backend.takeover ? [snapshots] : []),
+      ...(await meshSide(wiring, backend, services)),
+    ],
   });
   const load: LoadPublisher = app.add(new LoadPublisher(nats, freeswitch));
   app.add(freeswitch);
   const commander = new Commander(freeswitch, waits, join(stateDir, 'commands.jsonl'));
   app.add(commandServer(app, nats, identity.id, commander));
+  if (backend.takeover)
+    app.add(heirServer(nats, identity.id, new Heir(app, freeswitch, store, (uuid) => snapshots.note(uuid))));
   return () => ({
     node: freeswitch.node,
     load: load.last,

@@ -35,6 +35,8 @@ const freeswitch = z.strictObject({
    * 127.0.0.1:8022 as freeswitch/common has it. Absent: nobody answers, and it refuses what it must ask.
    */
   xml: z.strictObject({ listen: loopback }).optional(),
+  /** Keeps answered legs outside the node and goes on with those of dead ones. Not finished: off. */
+  takeover: z.boolean().default(false),
   /** fs-tandem: what carriers are given to prove who we are, by trunk; kept in no registry. */
   carriers: z.record(slug, z.strictObject({ password: z.string().min(1) })).default({}),
 });

@@ -4,6 +4,8 @@ import { changes, hold, type LegEvent, refreshed, soFar } from './leg-events.ts'
 
 export type { LegEvent } from './leg-events.ts';
 
+/** Events a leg's first node may have told after its snapshot was taken. */
+const INHERITED_ORDINAL = 1_000;
 /** How long an ended leg is remembered, milliseconds: a list read meanwhile may still show it. */
 const ENDED_MS = 30_000;
 
@@ -68,6 +70,22 @@ export class LegTable {
       this.#count(leg);
       this.#doubted.set(leg.uuid, true);
     }
+  }
+
+  /** Legs of another node that go on here, as its agent knew them: what they are told of later comes after what it told. */
+  inherit(legs: readonly Leg[]): void {
+    for (const leg of legs) {
+      if (this.#legs.has(leg.uuid)) continue;
+      this.#ended.delete(leg.uuid);
+      this.#legs.set(leg.uuid, { ...leg, knownSince: 0, ordinal: leg.ordinal + INHERITED_ORDINAL });
+      this.#count(leg);
+    }
+  }
+
+  /** An inherited leg is here: told once it is certain. */
+  moved(uuid: string): LegEvent[] {
+    const leg = this.#legs.get(uuid);
+    return leg && !leg.hungUp ? this.#told([{ event: 'moved', leg }]) : [];
   }
 
   /** Events may have been missed: each leg is to be asked about. */

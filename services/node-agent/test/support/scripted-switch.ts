@@ -150,6 +150,7 @@ export class ScriptedAgent {
         announcer: { up: () => {}, down: () => {} } as unknown as Announcer,
         calls: { publish: (event: CallEvent) => void this.told.push(event) } as unknown as CallPublisher,
         onLoad: () => {},
+        left: async () => new Set(),
         attendants: [waits],
       },
     );

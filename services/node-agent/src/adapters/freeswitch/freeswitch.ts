@@ -26,6 +26,8 @@ export interface FreeSwitchOutlets {
   readonly calls: CallPublisher;
   /** Called when the load may have changed; `now` when it must not wait. */
   readonly onLoad: (now: boolean) => void;
+  /** Legs of earlier lives of the node that others go on with. */
+  readonly left: (node: Node) => Promise<ReadonlySet<string>>;
   /** Who else works over the connection. */
   readonly attendants: readonly Attendant[];
 }
@@ -82,6 +84,30 @@ export class FreeSwitch implements Component, LoadSource {
     return this.#legs.get(uuid);
   }
 
+  legs(): readonly Leg[] {
+    return this.#legs.table.legs();
+  }
+
+  /** Where it takes and sends media. */
+  get mediaAddress(): string {
+    return this.#place.mediaAddress;
+  }
+
+  /** Legs of a dead node are to go on here. */
+  inherit(legs: readonly Leg[]): void {
+    this.#legs.inherit(legs);
+  }
+
+  /** An inherited leg is here; with a cause, it is given up. */
+  settle(uuid: string, cause?: string): void {
+    this.#legs.settle(uuid, cause);
+  }
+
+  /** Nobody goes on with a leg of an earlier life. */
+  endLeft(uuid: string): void {
+    this.#legs.endLeft(uuid);
+  }
+
   setting(now: number): Setting {
     return { ...this.#place, now, leg: (uuid) => this.#legs.get(uuid) };
   }
@@ -125,7 +151,7 @@ export class FreeSwitch implements Component, LoadSource {
     this.#life = await askLife(connection);
     this.#place = await askPlace(connection);
     const node = nodeOf(this.#identity, this.#life);
-    this.#legs.begin(node, this.#place.recordings);
+    this.#legs.begin(node, this.#place.recordings, await this.#outlets.left(node));
     this.#shutdown = false;
     const wanted = attendants.flatMap(({ subclasses }) => subclasses);
     await connection.subscribe([...EVENTS, ...CUSTOM, ...wanted]);

@@ -27,6 +27,8 @@ export class Legs {
   readonly #table = new LegTable();
   readonly #memory: LegMemory;
   readonly #drift = new DriftWatch();
+  /** Legs of lives that are over whose end is another's to tell, unless nobody goes on with them. */
+  readonly #left = new Map<string, { readonly leg: Leg; readonly node: Node }>();
   #node: Node | undefined;
   #recordings = '';
   #reconciling: EslConnection | undefined;
@@ -61,23 +63,24 @@ export class Legs {
   /**
    * A connection was made to this life of the node. Of the legs of the same life
    * events were missed; another life has none of them, and nobody else tells their end.
+   * Those in `others` are not ours to tell of any more: another node goes on with them.
    */
-  begin(node: Node, recordings: string): void {
+  begin(node: Node, recordings: string, others: ReadonlySet<string>): void {
     const before = this.#node;
     this.#recordings = recordings;
     if (before?.epoch === node.epoch) this.#table.doubt();
-    else if (before) this.#forget(undefined);
-    else this.#recall(node);
+    else if (before) this.#forget(undefined, others);
+    else this.#recall(node, others);
     this.#node = node;
   }
 
   /** What an earlier agent knew, of this life or of the one before. */
-  #recall(node: Node): void {
+  #recall(node: Node, others: ReadonlySet<string>): void {
     const { epoch, legs } = this.#memory.load() ?? { epoch: node.epoch, legs: [] };
     this.#table.recall(legs);
     if (epoch === node.epoch) return;
     this.#node = { ...node, epoch };
-    this.#forget(undefined);
+    this.#forget(undefined, others);
   }
 
   apply(event: EslEvent, now: number): void {
@@ -91,6 +94,28 @@ export class Legs {
   /** A far end was put on hold by command, or taken back; `fields` is FreeSWITCH's word for it. */
   hold(uuid: string, on: boolean, fields: Fields): void {
     this.#tell(this.#table.hold(uuid, on), fields);
+  }
+
+  /** Legs of a dead node are to go on here. */
+  inherit(legs: readonly Leg[]): void {
+    this.#table.inherit(legs);
+  }
+
+  /** An inherited leg is here, or is given up. */
+  settle(uuid: string, cause: string | undefined): void {
+    const now = Date.now();
+    const told = cause === undefined ? this.#table.moved(uuid) : this.#table.remove(uuid, now);
+    this.#tell(told, endFields(cause, 0));
+  }
+
+  /** Nobody goes on with a leg of a life that is over. */
+  endLeft(uuid: string): void {
+    const left = this.#left.get(uuid);
+    if (!left || !this.#left.delete(uuid)) return;
+    const { leg, node } = left;
+    const told = { node, recordings: this.#recordings, reconciled: true, now: Date.now() };
+    leg.ordinal += 1;
+    this.#calls.publish(callEventOf({ event: 'hangup', leg }, endFields(undefined, told.now * 1000), told));
   }
 
   /** A heartbeat counts as well: when the two disagree for long, or anyway from time to time, they are compared. */
@@ -119,16 +144,20 @@ export class Legs {
   }
 
   /** The node's life is over and not every leg's end was told: by its own shutdown, or because it was killed. */
-  endAll(cause: string | undefined): void {
+  endAll(cause: string | undefined, others: ReadonlySet<string> = new Set()): void {
     const now = Date.now();
     for (const [index, { uuid }] of this.#table.legs().entries()) {
+      if (others.has(uuid)) {
+        this.#left.set(uuid, { leg: this.#table.get(uuid)!, node: this.#node! });
+        continue;
+      }
       // No event of FreeSWITCH lends its number: later than all of them, and each its own.
       this.#tell(this.#table.remove(uuid, now), endFields(cause, now * 1000 + index), true);
     }
   }
 
-  #forget(cause: string | undefined): void {
-    this.endAll(cause);
+  #forget(cause: string | undefined, others: ReadonlySet<string>): void {
+    this.endAll(cause, others);
     this.#table.clear();
   }
 

@@ -22,17 +22,25 @@ export interface Place {
   /** FreeSWITCH's recordings folder, absolute. */
   readonly recordings: string;
   readonly holdMusic: string;
+  /** Where it takes and sends media. */
+  readonly mediaAddress: string;
   readonly speech: Speech;
 }
 
 /** Before the node was asked. */
-export const NOWHERE: Place = { recordings: '', holdMusic: '', speech: { engine: '', voice: '' } };
+export const NOWHERE: Place = {
+  recordings: '',
+  holdMusic: '',
+  mediaAddress: '',
+  speech: { engine: '', voice: '' },
+};
 
 export async function askPlace(connection: EslConnection): Promise<Place> {
   const ask = (name: string) => variable(connection, name);
   return {
     recordings: await ask('recordings_dir'),
     holdMusic: (await ask('hold_music')) || HOLD_TONE,
+    mediaAddress: await ask('rtp_address'),
     speech: { engine: (await ask('tts_engine')) || 'flite', voice: (await ask('tts_voice')) || 'kal' },
   };
 }
