@@ -9,7 +9,7 @@ import { page, WebPeer } from '../sip/web-peer.ts';
 import type { ServerKind } from './call-stage.ts';
 import { mediaNodes, type TestTenant, World } from './world.ts';
 
-export const DOORS = ['kama-wss-1', 'kama-wss-2'] as const;
+const DOORS = ['kama-wss-1', 'kama-wss-2'] as const;
 export const ROUTERS = ['fs-router-1', 'fs-router-2'] as const;
 
 const account = (n: number): Account => ({

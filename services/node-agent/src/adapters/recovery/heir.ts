@@ -16,7 +16,7 @@ const LOOK_MS = 100;
 /** Legs of one batch: with a hundred calls at once the SIP socket drops packets. */
 const BATCH = 20;
 
-export const RESUMED = 'resumed';
+const RESUMED = 'resumed';
 
 /** Goes on with legs of a dead node: hands their snapshots to this one's FreeSWITCH, and sees that each is there. */
 export class Heir {
