@@ -19,7 +19,7 @@ afterAll(() => world.stop());
 
 async function decisionsOf(policy: string): Promise<number> {
   const metrics = await (await fetch(`http://${world.mesh.service(policy).ready.http}/metrics`)).text();
-  return Number(/^callmesh_policy_decision_duration_count\{[^}]*\} (\d+)/m.exec(metrics)?.[1] ?? 0);
+  return Number(/^callmesh_policy_decision_duration_seconds_count\{[^}]*\} (\d+)/m.exec(metrics)?.[1] ?? 0);
 }
 
 describe('a burst', () => {
