@@ -103,6 +103,8 @@ interface Decision {
 function decisions(mesh: Mesh): Map<string, Decision> {
   const policies = [...mesh.services.values()].filter(({ name }) => name.startsWith('policy-'));
   const lines = policies.flatMap(({ spec }) => readFileSync(spec.log, 'utf8').split('\n'));
-  const parsed = lines.filter((line) => line.includes('"call_id"')).map((line) => JSON.parse(line));
+  const parsed = lines
+    .filter((line) => /"msg":"(routed|refused)"/.test(line))
+    .map((line) => JSON.parse(line));
   return new Map(parsed.map((line) => [line.call_id, line]));
 }
