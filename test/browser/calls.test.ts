@@ -45,6 +45,13 @@ describe('agents in real browsers', () => {
     await alice.call('ended').waitFor();
   });
 
+  it('call a number, and hear what it plays: themselves', async () => {
+    await alice.dial('9196');
+    await alice.call('talking').waitFor();
+    await alice.hears(VOICES.alice);
+    await alice.press(alice.call('talking'), 'Hang up');
+  });
+
   it('take a customer’s call: audio is heard in the browser, and RTP arrives, both ways', async () => {
     const customer = await connected();
     const before = customer.ear.received.length;

@@ -13,7 +13,7 @@ const STRANGER = '127.0.0.99';
 
 /**
  * Refusals as a browser meets them. Those it has no part in are in test/node-agent/agents-door.test.ts and
- * test/sip/register.test.ts: an agent that is switched off, another's name, a registration that expired.
+ * test/sip/register.test.ts: an agent that is switched off, another's name.
  */
 describe('who may not, in a real browser', () => {
   let stage: BrowserStage;
@@ -95,6 +95,27 @@ describe('who may not, in a real browser', () => {
       await alice.call('ended').filter({ hasText: 'Ended: 404 Not Found' }).waitFor();
     });
     expect(told).toEqual([]);
+  });
+
+  it('a page that slept through the end of its registration calls nobody', async () => {
+    const told = await toldOf(async () => {
+      const alice = await agent();
+      // The door and the page are told different times.
+      await alice.page.routeWebSocket(/.*/, (socket) => {
+        const door = socket.connectToServer();
+        socket.onMessage((text) => door.send(String(text).replace(/(?<=expires[:=] ?)300/gi, '1')));
+        door.onMessage((text) => socket.send(String(text).replace(/(?<=expires[:=] ?)1$/gim, '300')));
+      });
+      await alice.signIn('alice@acme.example', PASSWORD);
+      await alice.state('Ready');
+      await eventually(async () => {
+        await alice.dial('1002');
+        const ended = alice.call('ended');
+        await ended.waitFor();
+        return (await ended.textContent())?.includes('Ended: 403 Not Registered') || alice.quiet();
+      }, 'the registration is over');
+    });
+    expect(told).toEqual([{ what: 'call', code: 'unauthenticated', tenantId: 'acme' }]);
   });
 
   it('credentials that were listened to are of no use to anybody else', async () => {

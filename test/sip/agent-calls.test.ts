@@ -41,7 +41,7 @@ describe('a call of an agent', () => {
   });
 
   it('goes to the router policy names, with who calls and for whom', async () => {
-    const agent = await s.webAgent(alice);
+    const agent = await s.registered(alice);
     const dialog = agent.dial('bob');
     expect((await agent.call(dialog)).status).toBe(200);
     const { message } = await router.peer.takeRequest('INVITE');
@@ -60,10 +60,31 @@ describe('a call of an agent', () => {
     await router.peer.takeRequest('ACK');
   });
 
+  it('over a connection where it is not registered, or no longer, is refused before anything else, and that is told', async () => {
+    const stranger = await s.webAgent(alice);
+    const brief = await s.webAgent(alice);
+    expect((await brief.register({ expires: 1 })).status).toBe(200);
+    expect((await brief.call(brief.dial('bob'))).status).toBe(200);
+    const gone = await s.registered(alice);
+    expect((await gone.register({ expires: 0 })).status).toBe(200);
+    s.policy.questions.length = 0;
+    for (const agent of [stranger, gone])
+      expect((await agent.call(agent.dial('bob'))).startLine).toBe('SIP/2.0 403 Not Registered');
+    const called = async () => (await brief.call(brief.dial('bob'))).status;
+    await expect.poll(called, { timeout: 5_000, interval: 300 }).toBe(403);
+    await expect.poll(() => s.policy.audits.length).toBe(3);
+    expect(s.policy.audits[0]).toMatchObject({
+      ...{ what: 'call', domain: 'acme.example', source_address: '127.0.0.3' },
+      detail: 'alice@acme.example is not registered over its connection, or no longer',
+    });
+    expect((await stranger.register()).status).toBe(200);
+    expect((await stranger.call(stranger.dial('bob'))).status).toBe(200);
+  });
+
   it('goes to the next router when the first does not take it', async () => {
     const [silent, busy] = [await s.router({ status: 0 }), await s.router({ status: 503 })];
+    const agent = await s.registered(alice);
     s.policy.script = agentPolicy([alice], [silent, busy, router]);
-    const agent = await s.webAgent(alice);
     expect((await agent.call(agent.dial('bob'))).status).toBe(200);
     expect(all((await router.peer.takeRequest('INVITE')).message, 'X-Callmesh-Node')).toEqual(['node-2']);
   });
@@ -73,8 +94,8 @@ describe('a call of an agent', () => {
     ['destination_forbidden', 403, 'Destination Forbidden'],
     ['unknown_agent', 404, 'Not Found'],
   ])('that policy refuses with %s is answered so', async (code, status, reason) => {
+    const agent = await s.registered(alice);
     s.policy.script = () => refusal(status, code, status, reason);
-    const agent = await s.webAgent(alice);
     expect((await agent.call(agent.dial('bob'))).startLine).toBe(`SIP/2.0 ${status} ${reason}`);
   });
 
@@ -82,8 +103,8 @@ describe('a call of an agent', () => {
     'cannot say %s itself, not even to the second router',
     async (line) => {
       const busy = await s.router({ status: 503 });
+      const agent = await s.registered(alice);
       s.policy.script = agentPolicy([alice], [busy, router]);
-      const agent = await s.webAgent(alice);
       const [name = '', value = ''] = line.split(': ');
       expect((await agent.call(agent.dial('bob'), { headers: [[name, value]] })).status).toBe(200);
       for (const { message } of [...busy.peer.received, ...router.peer.received])
@@ -92,12 +113,11 @@ describe('a call of an agent', () => {
   );
 
   it('with a Route of its own goes nowhere else', async () => {
-    const agent = await s.webAgent(alice);
+    const agent = await s.registered(alice);
     const dialog = agent.dial('bob');
     dialog.routes = ['<sip:10.0.0.1;lr>'];
     expect((await agent.call(dialog)).startLine).toBe('SIP/2.0 403 Preloaded Route Denied');
     // Its own Path, should it come to know it, is a way for nodes only.
-    await agent.register();
     dialog.routes = [router.bindings[0]!.path];
     dialog.cseq += 1;
     await agent.call(dialog);
@@ -107,7 +127,7 @@ describe('a call of an agent', () => {
   it.each(['MESSAGE', 'SUBSCRIBE', 'PUBLISH'])(
     'is all it may start beside registering: %s is not',
     async (method) => {
-      const agent = await s.webAgent(alice);
+      const agent = await s.registered(alice);
       const dialog = agent.dial('bob');
       dialog.send(method);
       expect((await dialog.reply(method)).message.status).toBe(405);
@@ -116,7 +136,7 @@ describe('a call of an agent', () => {
   );
 
   it('that it cancels while policy is asked gets 487, and no router hears of it', async () => {
-    const agent = await s.webAgent(alice);
+    const agent = await s.registered(alice);
     const dialog = agent.dial('bob');
     let release = () => {};
     const held = new Promise<void>((resolve) => {
@@ -520,17 +540,16 @@ describe('what is not a dialog of the sender’s', () => {
   it('an agent cannot end another agent’s call, whatever it knows of it', async () => {
     const router = await s.router();
     s.policy.script = agentPolicy([alice, bob], [router]);
-    const agent = await s.webAgent(alice);
+    const agent = await s.registered(alice);
     const dialog = agent.dial('bob');
     const ok = await agent.call(dialog);
     const { message: invite } = await router.peer.takeRequest('INVITE');
-    const thief = await s.webAgent(bob);
+    const thief = await s.registered(bob);
     const forged = new Dialog(thief.peer, s.door, { to: uriOf(header(ok, 'Contact')), from: dialog.local });
     forged.remoteTag = tagOf(header(ok, 'To'));
     // It knows tags, the node's address and even a signed route, of a call of its own.
-    const own = new Agent(thief.peer, s.door, bob);
-    const owned = own.dial('alice');
-    await own.call(owned);
+    const owned = thief.dial('alice');
+    await thief.call(owned);
     forged.routes = owned.routes;
     const text = forged
       .request('BYE')

@@ -21,6 +21,8 @@ export interface AgentsStage {
   browser(options?: WebOptions): Promise<WebPeer>;
   /** An agent in a browser. */
   webAgent(account: Account, options?: WebOptions): Promise<Agent>;
+  /** One that has registered, as who calls must have; of its questions policy remembers nothing. */
+  registered(account: Account): Promise<Agent>;
   /** The page of an agent with a new socket: contact and Call-ID stay. */
   back(agent: Agent): Promise<Agent>;
   /** An agent with a phone that speaks UDP. */
@@ -43,6 +45,13 @@ export function agentsStage(knobs: () => Knobs | Promise<Knobs> = () => ({})): A
   };
   it.browser = async (options) => keep(await WebPeer.open(`ws://127.0.0.1:${it.door.port}`, options));
   it.webAgent = async (account, options) => new Agent(await it.browser(options), it.door, account);
+  it.registered = async (account) => {
+    const agent = await it.webAgent(account);
+    const { status } = await agent.register();
+    if (status !== 200) throw new Error(`REGISTER of ${agent.aor} was answered ${status}`);
+    it.policy.questions.length = 0;
+    return agent;
+  };
   it.back = async (agent) => {
     const peer = await it.browser();
     peer.contact = agent.peer.contact;

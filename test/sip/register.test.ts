@@ -487,7 +487,7 @@ describe('when policy is away', () => {
     await s.edge.policies([]);
     expect((await new Agent(agent.peer, s.door, bob).register()).status).toBe(503);
     const dialog = new Agent(agent.peer, s.door, bob).dial('alice');
-    expect((await new Agent(agent.peer, s.door, bob).call(dialog)).status).toBe(503);
+    expect((await new Agent(agent.peer, s.door, bob).call(dialog)).status).toBe(403);
   });
 
   it('an answer that names no agent is no answer', async () => {

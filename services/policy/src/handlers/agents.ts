@@ -44,6 +44,7 @@ const CODES: Record<AuditRequest['what'], ErrorCode> = {
   origin: 'origin_forbidden',
   replay: 'unauthenticated',
   register: 'tenant_forbidden',
+  call: 'unauthenticated',
 };
 
 /** What the agents' door asks and tells beside where a session goes. */

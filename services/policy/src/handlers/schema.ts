@@ -92,7 +92,7 @@ export type RegisterAnswer = z.infer<typeof registerAnswer>;
 export const auditRequest = z
   .strictObject({
     edge: id,
-    what: z.enum(['origin', 'replay', 'register']).describe('What was tried'),
+    what: z.enum(['origin', 'replay', 'register', 'call']).describe('What was tried'),
     source_address: address,
     source_port: z.int().min(0).max(65535),
     domain: text(256).default('').describe('Domain it was tried for; empty when unknown'),
