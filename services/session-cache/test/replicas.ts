@@ -92,10 +92,12 @@ export async function until<T>(check: () => T | Promise<T>, ms = 10_000): Promis
   }
 }
 
-/** Until every member's memory holds what the bucket holds. */
+/** Until every member's memory holds what the bucket holds; a store that falls silent meanwhile is waited for. */
 export async function settled(...members: Member[]): Promise<void> {
-  for (const { replica } of members) {
-    await until(() => replica.live);
-    await replica.catchUp();
-  }
+  const behind = (error: unknown) => {
+    if (!(error instanceof CallmeshError) || error.code !== 'unavailable') throw error;
+    return false;
+  };
+  for (const { replica } of members)
+    await until(() => replica.live && replica.catchUp().then(() => true, behind));
 }

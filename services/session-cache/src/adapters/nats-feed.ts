@@ -20,8 +20,10 @@ export function follow(nc: NatsConnection, bucket: string, feed: Feed, signal: A
   return new Promise<never>((_, reject) => {
     const lose = (reason: string) => reject(new Error(reason));
     const reader = new FeedReader(bucket, feed, lose, (subject) => nc.publish(subject));
+    const silent = () => reader.silentMs() > SILENT_MS;
+    // A process that was itself held up first reads what has arrived: timers run before that.
     watchdog = setInterval(
-      () => reader.silentMs() > SILENT_MS && lose('heartbeats stopped'),
+      () => silent() && setImmediate(() => silent() && lose('heartbeats stopped')),
       HEARTBEAT_MS / 4,
     );
     signal.addEventListener('abort', () => lose('stopped'), { once: true });
