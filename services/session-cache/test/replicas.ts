@@ -1,6 +1,7 @@
 import { CallEvent } from '@callmesh/proto/call';
 import { NodeRole } from '@callmesh/proto/node';
 import { FunctionMessage } from '@callmesh/proto/tenant';
+import { CallmeshError } from '@callmesh/runtime';
 import { Calls } from '../src/domain/calls.ts';
 import { heldCodec } from '../src/domain/codec.ts';
 import { Replica } from '../src/domain/replica.ts';
