@@ -11,7 +11,7 @@ import {
   withTimeout,
 } from '@callmesh/runtime';
 import type { Leg } from '../../domain/leg.ts';
-import { takingLine, variableOf } from '../../domain/recovery/channel.ts';
+import { isWhole, takingLine, variableOf } from '../../domain/recovery/channel.ts';
 import type { EslConnection } from '../esl/connection.ts';
 import type { EslEvent } from '../esl/event.ts';
 import type { Attendant } from '../freeswitch/attendant.ts';
@@ -23,6 +23,8 @@ const TAKE_MS = 3_000;
 const SETTLE_MS = 10;
 /** Legs that are taken at once. */
 const LANES = 4;
+/** The ACK of an answer has no event: what lacks it is taken again so soon, milliseconds. */
+const UNACKNOWLEDGED_MS = 50;
 /** A callee's re-INVITE of a bypassed call has no event: all are taken again so often, milliseconds. */
 const SWEEP_MS = 60_000;
 /** How long legs of an earlier life wait for somebody who goes on with them, milliseconds. */
@@ -183,6 +185,10 @@ export class Snapshots implements Attendant, Component {
   async #take(leg: Leg, epoch: string): Promise<void> {
     const { body } = await this.#source().connection.bgapi(takingLine(leg.uuid), TAKE_MS).catch(orNothing);
     if (!body.includes('<variables>')) return;
+    if (!isWhole(body)) {
+      setTimeout(() => this.note(leg.uuid), UNACKNOWLEDGED_MS);
+      return;
+    }
     const life: NodeLife = { nodeId: this.#nodeId, epoch };
     const snapshot = RecoverySnapshot.fromPartial({
       legUuid: leg.uuid,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { forHeir, insertingLine, takingLine, variableOf } from './channel.ts';
+import { forHeir, insertingLine, isWhole, takingLine, variableOf } from './channel.ts';
 
 const UUID = '00000000-0000-4000-8000-000000000001';
 const EPOCH = '00000000-0000-4000-8000-0000000000ee';
@@ -17,14 +17,26 @@ describe('a channel that goes to another node', () => {
 
   it('counts its requests on from where nobody has been, also at the second takeover', () => {
     const once = forHeir(channel('<a>1</a>'), '', '');
-    expect(variableOf(once, 'sip_invite_cseq')).toBe('100000000');
-    expect(variableOf(forHeir(once, '', ''), 'sip_invite_cseq')).toBe('200000000');
+    expect(variableOf(once, 'sip_invite_cseq')).toBe('234217728');
+    expect(variableOf(forHeir(once, '', ''), 'sip_invite_cseq')).toBe('334217728');
     expect(once.match(/sip_invite_cseq>/g)).toHaveLength(2);
+  });
+
+  it('says nothing in the name of its node', () => {
+    const text = forHeir(channel('<sip_recover_via>SIP/2.0/UDP%2010.0.0.1</sip_recover_via>'), '', '');
+    expect(text).not.toContain('10.0.0.1');
   });
 
   it('keeps counting below what SIP allows', () => {
     const late = forHeir(channel('<sip_invite_cseq>1999999999</sip_invite_cseq>'), '', '');
     expect(variableOf(late, 'sip_invite_cseq')).toBe('2000000000');
+  });
+
+  it('is whole when its own tag is known, which FreeSWITCH shows late', () => {
+    const early = '<sip_full_to>%3Csip%3Aa%40b%3E</sip_full_to>';
+    expect(isWhole(channel(early))).toBe(false);
+    expect(isWhole(channel(`${early}<sip_to_tag>abc</sip_to_tag>`))).toBe(true);
+    expect(isWhole(channel('<sip_full_to>%3Csip%3Aa%40b%3E%3Btag%3Dabc</sip_full_to>'))).toBe(true);
   });
 
   it('names its own tag, also when no ACK had come yet', () => {

@@ -4,8 +4,13 @@
  */
 
 const UUID = /^[0-9a-fA-F-]{36}$/;
-/** Added to CSeq: higher than anything either side used meanwhile; it stays below 2^31 for twenty takeovers. */
+const TAGGED = /(%3B|;)tag(%3D|=)/i;
+/**
+ * Added to CSeq: higher than anything FreeSWITCH used meanwhile; it stays below 2^31 for eighteen takeovers. A channel
+ * has none before the first: FreeSWITCH takes it from the clock, below 2^27.
+ */
 const CSEQ_STEP = 100_000_000;
+const CSEQ_FIRST = 2 ** 27 + CSEQ_STEP;
 const CSEQ_LIMIT = 2_000_000_000;
 
 /** FreeSWITCH writes nothing when the channel is gone; asked for one it does not know it would try to call it. */
@@ -36,17 +41,21 @@ export function forHeir(channel: string, from: string, to: string): string {
     text = change(text, name, (value) => (from !== '' && value === from ? to : value));
   text = change(text, 'sip_invite_cseq', raised);
   if (variableOf(text, 'sip_invite_cseq') === undefined)
-    text = text.replace('</variables>', `<sip_invite_cseq>${CSEQ_STEP}</sip_invite_cseq></variables>`);
-  return withToTag(text);
+    text = text.replace('</variables>', `<sip_invite_cseq>${CSEQ_FIRST}</sip_invite_cseq></variables>`);
+  // FreeSWITCH would send it as its own: answers would go to the dead.
+  return withToTag(without(text, 'sip_recover_via'));
 }
 
-/** Of a call that came in, the To header gets its tag only with the ACK; the dialog has it from the answer on. */
+/** Whether the dialog is all there: of a call that was answered at once, FreeSWITCH shows its own tag with the ACK. */
+export function isWhole(channel: string): boolean {
+  return Boolean(variableOf(channel, 'sip_to_tag')) || TAGGED.test(variableOf(channel, 'sip_full_to') ?? '');
+}
+
+/** Of a call that rang first, the To header gets its tag only with the ACK; the dialog has it from then on. */
 function withToTag(text: string): string {
   const tag = variableOf(text, 'sip_to_tag');
   if (!tag) return text;
-  return change(text, 'sip_full_to', (value) =>
-    /(%3B|;)tag(%3D|=)/i.test(value) ? value : `${value}%3Btag%3D${tag}`,
-  );
+  return change(text, 'sip_full_to', (value) => (TAGGED.test(value) ? value : `${value}%3Btag%3D${tag}`));
 }
 
 function raised(value: string): string {
@@ -64,6 +73,10 @@ function change(text: string, name: string, to: (value: string) => string): stri
     new RegExp(`<${name}>([^<]*)</${name}>`),
     (_, value: string) => `<${name}>${to(value)}</${name}>`,
   );
+}
+
+function without(text: string, name: string): string {
+  return text.replace(new RegExp(`<${name}>[^<]*</${name}>`), '');
 }
 
 /** The node's own core database, over a connection of its own. */
