@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { etcdServer, eventually, natsServer, type Process, type Server } from '@callmesh/local';
 import { BackendState, DesiredState, type NodeLifecycle, NodeRole } from '@callmesh/proto/node';
-import { type NodeState, NodeStatus, StateServiceClient, type WatchNodesEvent } from '@callmesh/proto/state';
+import {
+  type DrainNodeRequest,
+  type DrainProgress,
+  type NodeState,
+  NodeStatus,
+  StateServiceClient,
+  type WatchNodesEvent,
+} from '@callmesh/proto/state';
 import { call, Etcd, grpcClient, Nats, serverStream, subscribeNode } from '@callmesh/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { serviceProcess } from '../../deploy/local/src/service.ts';
@@ -50,6 +57,23 @@ async function startReplica(n: number): Promise<void> {
   await replicas[n].start();
   clients[n]?.close();
   clients[n] = grpcClient(app, StateServiceClient, replicas[n].ready.grpc!);
+}
+
+const want = (desired: DesiredState, replica = 0) =>
+  call(clients[replica]!, 'setDesiredState', { nodeId: a.id, desired, actor: 'test' });
+
+/** Drains `a`: what is told of it, and a promise of the end. */
+function drain({ replica = 0, request = {} as Partial<DrainNodeRequest> } = {}) {
+  const steps: DrainProgress[] = [];
+  const all = { nodeId: a.id, actor: 'test', deadlineS: 0, ...request };
+  const read = async () => {
+    const stream = serverStream(clients[replica]!, 'drainNode', {
+      atDeadline: 'AT_DEADLINE_KEEP_WAITING',
+      ...all,
+    });
+    for await (const step of stream) steps.push(step);
+  };
+  return Object.assign(steps, { ended: read() });
 }
 
 /** Follows one replica and remembers every status it told of each node. */
@@ -179,6 +203,64 @@ describe('the live node table', () => {
     expect((await told(a.id, drained)).node!.epoch).toBe(`${a.id}-life-2`);
     expect(await set(DesiredState.DESIRED_STATE_ACTIVE)).toEqual({ previous: 'DESIRED_STATE_DRAINING' });
     await told(a.id, up);
+  });
+
+  it('tells how a drain goes on until nothing is left, the last word within a second after the last session', async () => {
+    a.sessions = 3;
+    a.report();
+    await eventually(async () => (await row(a.id, 1)).load?.sessions === 3, 'its sessions are known');
+    const steps = drain({ replica: 1 });
+    await told(a.id, draining);
+    for (a.sessions = 2; a.sessions > 0; a.sessions -= 1) {
+      a.report();
+      await eventually(() => steps.at(-1)?.sessions === a.sessions, `${a.sessions} are left`);
+      await pause(1_000);
+    }
+    expect(steps.at(-1)).toMatchObject({ most: 3, status: draining, end: 'DRAIN_END_UNSPECIFIED' });
+    const ended = performance.now();
+    a.report();
+    await steps.ended;
+    expect(performance.now() - ended).toBeLessThan(1_000);
+    expect(steps.at(-1)).toMatchObject({ sessions: 0, most: 3, status: drained, end: 'DRAIN_END_DRAINED' });
+    await want(DesiredState.DESIRED_STATE_ACTIVE);
+    await told(a.id, up);
+  });
+
+  it('ends a drain when anybody takes the node back, which is up again at once, or when it dies', async () => {
+    a.sessions = 1;
+    a.report();
+    const steps = drain();
+    await told(a.id, draining);
+    await want(DesiredState.DESIRED_STATE_ACTIVE, 1);
+    await steps.ended;
+    expect(steps.at(-1)).toMatchObject({ sessions: 1, end: 'DRAIN_END_CANCELLED' });
+    await told(a.id, up);
+    const again = drain();
+    await told(a.id, draining);
+    await a.bye();
+    await again.ended;
+    expect(again.at(-1)).toMatchObject({ status: down, end: 'DRAIN_END_GONE' });
+    await want(DesiredState.DESIRED_STATE_ACTIVE);
+  });
+
+  it('says that a drain is overdue and goes on; to move the rest it refuses before it changes anything', async () => {
+    a.sessions = 1;
+    a.report();
+    const move = { deadlineS: 1, atDeadline: 'AT_DEADLINE_MOVE_REST' } as const;
+    await expect(drain({ request: move }).ended).rejects.toMatchObject({
+      code: 'precondition_failed',
+      field: 'at_deadline',
+    });
+    expect(await row(a.id)).toMatchObject({ status: up, desired: 'DESIRED_STATE_ACTIVE' });
+    const bad = [{ nodeId: 'nobody' }, { deadlineS: 700_000 }, { ...move, deadlineS: 0 }];
+    for (const [n, code] of ['not_found', 'invalid_argument', 'invalid_argument'].entries())
+      await expect(drain({ request: bad[n]! }).ended).rejects.toMatchObject({ code });
+    const steps = drain({ request: { deadlineS: 1 } });
+    await eventually(() => steps.at(-1)?.overdue, 'it is overdue');
+    expect(steps[0]).toMatchObject({ overdue: false });
+    expect(steps.at(-1)).toMatchObject({ sessions: 1, status: draining, end: 'DRAIN_END_UNSPECIFIED' });
+    await want(DesiredState.DESIRED_STATE_ACTIVE);
+    await steps.ended;
   });
 
   it('refuses what it does not understand', async () => {

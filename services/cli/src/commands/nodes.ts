@@ -1,4 +1,4 @@
-import { type DesiredState, NodeRole } from '@callmesh/proto/node';
+import { DesiredState, NodeRole } from '@callmesh/proto/node';
 import { type NodeState, StateServiceClient } from '@callmesh/proto/state';
 import { fail, roleNames, roleOf } from '@callmesh/runtime';
 import { Command, Option } from 'commander';
@@ -6,7 +6,7 @@ import { ask } from '../connection.ts';
 import { type Context, inContext } from '../context.ts';
 import { type Columns, printOne, printRows } from '../output.ts';
 import { ago, roleWord, word } from '../words.ts';
-import { waitUntilDrained } from './drain.ts';
+import { type DrainOptions, drain, patienceOf } from './drain.ts';
 
 const statusOf = ({ status }: NodeState) => word(status, 'NODE_STATUS');
 const limitOf = ({ node, load }: NodeState) => load?.maxSessions || node?.maxSessions || '-';
@@ -73,13 +73,20 @@ export function nodeCommand(): Command {
       'wait until it carries nothing; Ctrl-C stops waiting, --cancel-on-interrupt drains no more',
     )
     .option('--cancel-on-interrupt', 'with --wait: Ctrl-C takes the node back into service')
-    .action((name: string, options: { wait?: boolean; cancelOnInterrupt?: boolean }, command: Command) =>
+    .option('--deadline <time>', 'with --wait: after so long it is overdue, e.g. 90s, 30m or 4h')
+    .addOption(
+      new Option('--at-deadline <what>', 'what happens then: the rest stays to its end, or goes on elsewhere')
+        .choices(['wait', 'move'])
+        .default('wait'),
+    )
+    .action((name: string, options: DrainOptions, command: Command) =>
       inContext(command, async (context) => {
-        await want(context, name, 'DESIRED_STATE_DRAINING');
-        if (!options.wait) return;
-        const drained = await waitUntilDrained(context, name);
-        if (drained) return;
-        if (options.cancelOnInterrupt) await want(context, name, 'DESIRED_STATE_ACTIVE');
+        if (!options.wait) return want(context, name, DesiredState.DESIRED_STATE_DRAINING);
+        const { desired } = await getNode(context, name);
+        const patience = { ...patienceOf(options), actor: actor() };
+        const began = () => printWish(context, name, desired, DesiredState.DESIRED_STATE_DRAINING);
+        if (await drain(context, name, patience, began)) return;
+        if (options.cancelOnInterrupt) await want(context, name, DesiredState.DESIRED_STATE_ACTIVE);
         throw fail(
           'cancelled',
           options.cancelOnInterrupt ? `${name} takes calls again` : `${name} goes on draining`,
@@ -100,14 +107,23 @@ function simple(parent: Command, name: string, description: string, desired: Des
     );
 }
 
+async function getNode({ connection }: Context, nodeId: string): Promise<NodeState> {
+  return ask(connection, await connection.client(StateServiceClient, 'state'), 'getNode', { nodeId });
+}
+
 /** A name that is in no table is a typing error more often than a node to come. Errors: not_found. */
-async function want({ connection, format }: Context, nodeId: string, desired: DesiredState): Promise<void> {
+async function want(context: Context, nodeId: string, desired: DesiredState): Promise<void> {
+  const { connection } = context;
   const state = await connection.client(StateServiceClient, 'state');
-  await ask(connection, state, 'getNode', { nodeId });
+  await getNode(context, nodeId);
   const { previous } = await ask(connection, state, 'setDesiredState', { nodeId, desired, actor: actor() });
-  if (format !== 'table') return printOne({ nodeId, previous, desired }, {}, format);
+  printWish(context, nodeId, previous, desired);
+}
+
+function printWish({ format }: Context, nodeId: string, previous: DesiredState, desired: DesiredState): void {
   const was = word(previous, 'DESIRED_STATE').replace('unspecified', 'active');
-  process.stdout.write(`${nodeId}: ${was} -> ${word(desired, 'DESIRED_STATE')}\n`);
+  if (format !== 'table') printOne({ nodeId, previous, desired }, {}, format);
+  else process.stdout.write(`${nodeId}: ${was} -> ${word(desired, 'DESIRED_STATE')}\n`);
 }
 
 /** Who asks, for the audit. */

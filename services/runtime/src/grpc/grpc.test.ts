@@ -52,6 +52,7 @@ const implementation: StateServiceServer = {
     }
   }),
   setDesiredState: unaryHandler(() => ({ previous: 'DESIRED_STATE_ACTIVE' })),
+  drainNode: streamHandler(() => Promise.resolve()),
   listDecisions: unaryHandler(() => ({ decisions: [], moves: [] })),
 };
 

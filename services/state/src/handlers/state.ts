@@ -1,10 +1,11 @@
-import { NodeRole } from '@callmesh/proto/node';
+import { type DesiredState, NodeRole } from '@callmesh/proto/node';
 import type { NodeState, StateServiceServer, WatchNodesEvent } from '@callmesh/proto/state';
 import { type App, type Etcd, fail, streamHandler, unaryHandler, type Write } from '@callmesh/runtime';
 import { now } from '../adapters/clock.ts';
 import { adminKey, desiredWord } from '../adapters/etcd-feed.ts';
 import type { Recent } from '../domain/recent.ts';
 import type { NodeTable } from '../domain/table.ts';
+import { drainNode } from './drain.ts';
 import { toNodeState } from './row.ts';
 import type { Watchers } from './watchers.ts';
 
@@ -45,6 +46,19 @@ export function stateService(app: App, { etcd, table, recent, watchers }: Source
       .filter((row) => matches(filter, row))
       .sort((a, b) => (a.node!.id < b.node!.id ? -1 : 1));
 
+  /** Writes down what is wanted of a node; returns what was before. */
+  async function want(nodeId: string, desired: DesiredState, actor: string): Promise<DesiredState> {
+    const word = desiredWord(desired);
+    if (!word)
+      throw fail('invalid_argument', 'desired: expected active, draining or disabled', { field: 'desired' });
+    const previous = table.desiredOf(nodeId);
+    await etcd.put(adminKey(nodeId), word);
+    // Who asks for the node next sees it, also before etcd has told all replicas.
+    table.desired(nodeId, desired, now());
+    app.log.info({ node: nodeId, desired: word, actor }, 'desired state set');
+    return previous;
+  }
+
   return {
     listNodes: unaryHandler((request) => ({
       nodes: select(request),
@@ -59,19 +73,14 @@ export function stateService(app: App, { etcd, table, recent, watchers }: Source
 
     watchNodes: streamHandler((request, { signal }, write) => watch(request, signal, write)),
 
-    setDesiredState: unaryHandler(async ({ nodeId, desired, actor }, context) => {
-      const key = adminKey(checkId(nodeId));
-      const word = desiredWord(desired);
-      if (!word)
-        throw fail('invalid_argument', 'desired: expected active, draining or disabled', {
-          field: 'desired',
-        });
-      const previous = table.desiredOf(nodeId);
-      await etcd.put(key, word);
-      // Who asks for the node next sees it, also before etcd has told all replicas.
-      table.desired(nodeId, desired, now());
-      app.log.info({ node: nodeId, desired: word, actor: actor || context.actor }, 'desired state set');
-      return { previous };
+    setDesiredState: unaryHandler(async ({ nodeId, desired, actor }, context) => ({
+      previous: await want(checkId(nodeId), desired, actor || context.actor),
+    })),
+
+    drainNode: streamHandler((request, { signal, actor: caller }, write) => {
+      const { nodeId, actor } = request;
+      const parts = { table, watchers, want };
+      return drainNode(parts, { ...request, nodeId: checkId(nodeId), actor: actor || caller }, signal, write);
     }),
 
     listDecisions: unaryHandler((request) => {

@@ -135,6 +135,148 @@ export function nodeStatusToNumber(object: NodeStatus): number {
   }
 }
 
+/** AtDeadline is what becomes of the sessions that are left when a drain took too long. */
+export const AtDeadline = {
+  /** AT_DEADLINE_UNSPECIFIED - As KEEP_WAITING. */
+  AT_DEADLINE_UNSPECIFIED: "AT_DEADLINE_UNSPECIFIED",
+  /** AT_DEADLINE_KEEP_WAITING - They stay to their end; the stream says that it is overdue. */
+  AT_DEADLINE_KEEP_WAITING: "AT_DEADLINE_KEEP_WAITING",
+  /** AT_DEADLINE_MOVE_REST - They go on on other nodes of the group. */
+  AT_DEADLINE_MOVE_REST: "AT_DEADLINE_MOVE_REST",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type AtDeadline = typeof AtDeadline[keyof typeof AtDeadline];
+
+export namespace AtDeadline {
+  export type AT_DEADLINE_UNSPECIFIED = typeof AtDeadline.AT_DEADLINE_UNSPECIFIED;
+  export type AT_DEADLINE_KEEP_WAITING = typeof AtDeadline.AT_DEADLINE_KEEP_WAITING;
+  export type AT_DEADLINE_MOVE_REST = typeof AtDeadline.AT_DEADLINE_MOVE_REST;
+  export type UNRECOGNIZED = typeof AtDeadline.UNRECOGNIZED;
+}
+
+export function atDeadlineFromJSON(object: any): AtDeadline {
+  switch (object) {
+    case 0:
+    case "AT_DEADLINE_UNSPECIFIED":
+      return AtDeadline.AT_DEADLINE_UNSPECIFIED;
+    case 1:
+    case "AT_DEADLINE_KEEP_WAITING":
+      return AtDeadline.AT_DEADLINE_KEEP_WAITING;
+    case 2:
+    case "AT_DEADLINE_MOVE_REST":
+      return AtDeadline.AT_DEADLINE_MOVE_REST;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return AtDeadline.UNRECOGNIZED;
+  }
+}
+
+export function atDeadlineToJSON(object: AtDeadline): string {
+  switch (object) {
+    case AtDeadline.AT_DEADLINE_UNSPECIFIED:
+      return "AT_DEADLINE_UNSPECIFIED";
+    case AtDeadline.AT_DEADLINE_KEEP_WAITING:
+      return "AT_DEADLINE_KEEP_WAITING";
+    case AtDeadline.AT_DEADLINE_MOVE_REST:
+      return "AT_DEADLINE_MOVE_REST";
+    case AtDeadline.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export function atDeadlineToNumber(object: AtDeadline): number {
+  switch (object) {
+    case AtDeadline.AT_DEADLINE_UNSPECIFIED:
+      return 0;
+    case AtDeadline.AT_DEADLINE_KEEP_WAITING:
+      return 1;
+    case AtDeadline.AT_DEADLINE_MOVE_REST:
+      return 2;
+    case AtDeadline.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
+/** DrainEnd is how a drain ended. */
+export const DrainEnd = {
+  /** DRAIN_END_UNSPECIFIED - It goes on. */
+  DRAIN_END_UNSPECIFIED: "DRAIN_END_UNSPECIFIED",
+  /** DRAIN_END_DRAINED - Nothing is left. */
+  DRAIN_END_DRAINED: "DRAIN_END_DRAINED",
+  /** DRAIN_END_CANCELLED - Somebody wants the node to take sessions again. */
+  DRAIN_END_CANCELLED: "DRAIN_END_CANCELLED",
+  /** DRAIN_END_GONE - The node died, or left the mesh. */
+  DRAIN_END_GONE: "DRAIN_END_GONE",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type DrainEnd = typeof DrainEnd[keyof typeof DrainEnd];
+
+export namespace DrainEnd {
+  export type DRAIN_END_UNSPECIFIED = typeof DrainEnd.DRAIN_END_UNSPECIFIED;
+  export type DRAIN_END_DRAINED = typeof DrainEnd.DRAIN_END_DRAINED;
+  export type DRAIN_END_CANCELLED = typeof DrainEnd.DRAIN_END_CANCELLED;
+  export type DRAIN_END_GONE = typeof DrainEnd.DRAIN_END_GONE;
+  export type UNRECOGNIZED = typeof DrainEnd.UNRECOGNIZED;
+}
+
+export function drainEndFromJSON(object: any): DrainEnd {
+  switch (object) {
+    case 0:
+    case "DRAIN_END_UNSPECIFIED":
+      return DrainEnd.DRAIN_END_UNSPECIFIED;
+    case 1:
+    case "DRAIN_END_DRAINED":
+      return DrainEnd.DRAIN_END_DRAINED;
+    case 2:
+    case "DRAIN_END_CANCELLED":
+      return DrainEnd.DRAIN_END_CANCELLED;
+    case 3:
+    case "DRAIN_END_GONE":
+      return DrainEnd.DRAIN_END_GONE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return DrainEnd.UNRECOGNIZED;
+  }
+}
+
+export function drainEndToJSON(object: DrainEnd): string {
+  switch (object) {
+    case DrainEnd.DRAIN_END_UNSPECIFIED:
+      return "DRAIN_END_UNSPECIFIED";
+    case DrainEnd.DRAIN_END_DRAINED:
+      return "DRAIN_END_DRAINED";
+    case DrainEnd.DRAIN_END_CANCELLED:
+      return "DRAIN_END_CANCELLED";
+    case DrainEnd.DRAIN_END_GONE:
+      return "DRAIN_END_GONE";
+    case DrainEnd.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export function drainEndToNumber(object: DrainEnd): number {
+  switch (object) {
+    case DrainEnd.DRAIN_END_UNSPECIFIED:
+      return 0;
+    case DrainEnd.DRAIN_END_DRAINED:
+      return 1;
+    case DrainEnd.DRAIN_END_CANCELLED:
+      return 2;
+    case DrainEnd.DRAIN_END_GONE:
+      return 3;
+    case DrainEnd.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
 /** Evidence is one observation that speaks against a node. */
 export interface Evidence {
   /**
@@ -285,6 +427,37 @@ export interface SessionMove {
   fromNodeId: string;
   /** Where it lives since. */
   toNodeId: string;
+}
+
+/** DrainNodeRequest says which node, and for how long it may take. */
+export interface DrainNodeRequest {
+  /** The node. */
+  nodeId: string;
+  /** Who asks. */
+  actor: string;
+  /** Seconds after which it is overdue, at most a week; 0: never. */
+  deadlineS: number;
+  /** What happens then. */
+  atDeadline: AtDeadline;
+}
+
+/**
+ * DrainProgress is how far it is: sent at once, when that changes, and every ten
+ * seconds. The one that has an end is the last.
+ */
+export interface DrainProgress {
+  /** Sessions left, as last reported. */
+  sessions: number;
+  /** Most that were seen since the stream began. */
+  most: number;
+  /** What the node is. */
+  status: NodeStatus;
+  /** Why, for a person. */
+  reason: string;
+  /** The deadline has passed. */
+  overdue: boolean;
+  /** Set in the last one. */
+  end: DrainEnd;
 }
 
 function createBaseEvidence(): Evidence {
@@ -1669,6 +1842,291 @@ export const SessionMove: MessageFns<SessionMove> = {
   },
 };
 
+function createBaseDrainNodeRequest(): DrainNodeRequest {
+  return { nodeId: "", actor: "", deadlineS: 0, atDeadline: AtDeadline.AT_DEADLINE_UNSPECIFIED };
+}
+
+export const DrainNodeRequest: MessageFns<DrainNodeRequest> = {
+  encode(message: DrainNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    if (message.actor !== "") {
+      writer.uint32(18).string(message.actor);
+    }
+    if (message.deadlineS !== 0) {
+      writer.uint32(24).uint32(message.deadlineS);
+    }
+    if (message.atDeadline !== AtDeadline.AT_DEADLINE_UNSPECIFIED) {
+      writer.uint32(32).int32(atDeadlineToNumber(message.atDeadline));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DrainNodeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrainNodeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.deadlineS = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.atDeadline = atDeadlineFromJSON(reader.int32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DrainNodeRequest {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.String(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.String(object.node_id)
+        : "",
+      actor: isSet(object.actor) ? globalThis.String(object.actor) : "",
+      deadlineS: isSet(object.deadlineS)
+        ? globalThis.Number(object.deadlineS)
+        : isSet(object.deadline_s)
+        ? globalThis.Number(object.deadline_s)
+        : 0,
+      atDeadline: isSet(object.atDeadline)
+        ? atDeadlineFromJSON(object.atDeadline)
+        : isSet(object.at_deadline)
+        ? atDeadlineFromJSON(object.at_deadline)
+        : AtDeadline.AT_DEADLINE_UNSPECIFIED,
+    };
+  },
+
+  toJSON(message: DrainNodeRequest): unknown {
+    const obj: any = {};
+    if (message.nodeId !== "") {
+      obj.nodeId = message.nodeId;
+    }
+    if (message.actor !== "") {
+      obj.actor = message.actor;
+    }
+    if (message.deadlineS !== 0) {
+      obj.deadlineS = Math.round(message.deadlineS);
+    }
+    if (message.atDeadline !== AtDeadline.AT_DEADLINE_UNSPECIFIED) {
+      obj.atDeadline = atDeadlineToJSON(message.atDeadline);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DrainNodeRequest>): DrainNodeRequest {
+    return DrainNodeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DrainNodeRequest>): DrainNodeRequest {
+    const message = createBaseDrainNodeRequest();
+    message.nodeId = object.nodeId ?? "";
+    message.actor = object.actor ?? "";
+    message.deadlineS = object.deadlineS ?? 0;
+    message.atDeadline = object.atDeadline ?? AtDeadline.AT_DEADLINE_UNSPECIFIED;
+    return message;
+  },
+};
+
+function createBaseDrainProgress(): DrainProgress {
+  return {
+    sessions: 0,
+    most: 0,
+    status: NodeStatus.NODE_STATUS_UNSPECIFIED,
+    reason: "",
+    overdue: false,
+    end: DrainEnd.DRAIN_END_UNSPECIFIED,
+  };
+}
+
+export const DrainProgress: MessageFns<DrainProgress> = {
+  encode(message: DrainProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sessions !== 0) {
+      writer.uint32(8).uint32(message.sessions);
+    }
+    if (message.most !== 0) {
+      writer.uint32(16).uint32(message.most);
+    }
+    if (message.status !== NodeStatus.NODE_STATUS_UNSPECIFIED) {
+      writer.uint32(24).int32(nodeStatusToNumber(message.status));
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.overdue !== false) {
+      writer.uint32(40).bool(message.overdue);
+    }
+    if (message.end !== DrainEnd.DRAIN_END_UNSPECIFIED) {
+      writer.uint32(48).int32(drainEndToNumber(message.end));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DrainProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrainProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sessions = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.most = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.status = nodeStatusFromJSON(reader.int32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.overdue = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.end = drainEndFromJSON(reader.int32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DrainProgress {
+    return {
+      sessions: isSet(object.sessions) ? globalThis.Number(object.sessions) : 0,
+      most: isSet(object.most) ? globalThis.Number(object.most) : 0,
+      status: isSet(object.status) ? nodeStatusFromJSON(object.status) : NodeStatus.NODE_STATUS_UNSPECIFIED,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      overdue: isSet(object.overdue) ? globalThis.Boolean(object.overdue) : false,
+      end: isSet(object.end) ? drainEndFromJSON(object.end) : DrainEnd.DRAIN_END_UNSPECIFIED,
+    };
+  },
+
+  toJSON(message: DrainProgress): unknown {
+    const obj: any = {};
+    if (message.sessions !== 0) {
+      obj.sessions = Math.round(message.sessions);
+    }
+    if (message.most !== 0) {
+      obj.most = Math.round(message.most);
+    }
+    if (message.status !== NodeStatus.NODE_STATUS_UNSPECIFIED) {
+      obj.status = nodeStatusToJSON(message.status);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.overdue !== false) {
+      obj.overdue = message.overdue;
+    }
+    if (message.end !== DrainEnd.DRAIN_END_UNSPECIFIED) {
+      obj.end = drainEndToJSON(message.end);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DrainProgress>): DrainProgress {
+    return DrainProgress.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DrainProgress>): DrainProgress {
+    const message = createBaseDrainProgress();
+    message.sessions = object.sessions ?? 0;
+    message.most = object.most ?? 0;
+    message.status = object.status ?? NodeStatus.NODE_STATUS_UNSPECIFIED;
+    message.reason = object.reason ?? "";
+    message.overdue = object.overdue ?? false;
+    message.end = object.end ?? DrainEnd.DRAIN_END_UNSPECIFIED;
+    return message;
+  },
+};
+
 /** StateService keeps the node table. Any replica answers. */
 export type StateServiceService = typeof StateServiceService;
 export const StateServiceService = {
@@ -1722,6 +2180,23 @@ export const StateServiceService = {
     responseDeserialize: (value: Buffer): SetDesiredStateResponse => SetDesiredStateResponse.decode(value),
   },
   /**
+   * DrainNode wants the node empty (as SetDesiredState with draining does, and kept
+   * like that) and streams how it empties, until it is: new sessions go elsewhere,
+   * inbound and outbound, live ones stay to their end. Who stops listening stops
+   * nothing: taking the node back (SetDesiredState, active) ends the drain and every
+   * stream of it. NOT_FOUND; INVALID_ARGUMENT; FAILED_PRECONDITION when the rest is to
+   * be moved and cannot be; UNAVAILABLE when etcd is away.
+   */
+  drainNode: {
+    path: "/callmesh.state.v1.StateService/DrainNode" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: DrainNodeRequest): Buffer => Buffer.from(DrainNodeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DrainNodeRequest => DrainNodeRequest.decode(value),
+    responseSerialize: (value: DrainProgress): Buffer => Buffer.from(DrainProgress.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DrainProgress => DrainProgress.decode(value),
+  },
+  /**
    * ListDecisions returns the last decisions of policy that this replica heard of,
    * newest first, and where their sessions moved. Kept in memory only, some
    * thousands: what is older is in policy's log.
@@ -1754,6 +2229,15 @@ export interface StateServiceServer extends UntypedServiceImplementation {
    * kept in etcd without a lease. INVALID_ARGUMENT; UNAVAILABLE when etcd is.
    */
   setDesiredState: handleUnaryCall<SetDesiredStateRequest, SetDesiredStateResponse>;
+  /**
+   * DrainNode wants the node empty (as SetDesiredState with draining does, and kept
+   * like that) and streams how it empties, until it is: new sessions go elsewhere,
+   * inbound and outbound, live ones stay to their end. Who stops listening stops
+   * nothing: taking the node back (SetDesiredState, active) ends the drain and every
+   * stream of it. NOT_FOUND; INVALID_ARGUMENT; FAILED_PRECONDITION when the rest is to
+   * be moved and cannot be; UNAVAILABLE when etcd is away.
+   */
+  drainNode: handleServerStreamingCall<DrainNodeRequest, DrainProgress>;
   /**
    * ListDecisions returns the last decisions of policy that this replica heard of,
    * newest first, and where their sessions moved. Kept in memory only, some
@@ -1825,6 +2309,20 @@ export interface StateServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SetDesiredStateResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * DrainNode wants the node empty (as SetDesiredState with draining does, and kept
+   * like that) and streams how it empties, until it is: new sessions go elsewhere,
+   * inbound and outbound, live ones stay to their end. Who stops listening stops
+   * nothing: taking the node back (SetDesiredState, active) ends the drain and every
+   * stream of it. NOT_FOUND; INVALID_ARGUMENT; FAILED_PRECONDITION when the rest is to
+   * be moved and cannot be; UNAVAILABLE when etcd is away.
+   */
+  drainNode(request: DrainNodeRequest, options?: Partial<CallOptions>): ClientReadableStream<DrainProgress>;
+  drainNode(
+    request: DrainNodeRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<DrainProgress>;
   /**
    * ListDecisions returns the last decisions of policy that this replica heard of,
    * newest first, and where their sessions moved. Kept in memory only, some
