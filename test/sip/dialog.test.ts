@@ -121,6 +121,40 @@ describe('a request within a dialog', () => {
     await heir.takeRequest('INVITE');
   });
 
+  it('that its node knows nothing of, since it restarted, asks policy, too', async () => {
+    const [restarted, heir] = [await s.node(), await s.node()];
+    const { caller } = await established(s, restarted);
+    restarted.handler = (message, from) =>
+      message.method && restarted.send(replyTo(message, 481, 'Unknown', { toTag: nodeTag }), from);
+    s.policy.script = () => ({ status: 200, body: { node: 'heir', uri: `sip:${heir.key}`, moved: true } });
+    caller.cseq += 1;
+    caller.send('BYE');
+    expect((await caller.reply('BYE')).message.status).toBe(200);
+    await heir.takeRequest('BYE');
+  });
+
+  it('is one node’s: what it was taken over from neither ends it nor takes it back', async () => {
+    const [frozen, heir] = [await s.node(), await s.node()];
+    const { node, invite } = await established(s, frozen);
+    const resumed = Dialog.answering(heir, s.edge, invite, nodeTag);
+    resumed.cseq = 1_000_000;
+    resumed.send('INVITE');
+    const { message, from } = await s.pbx.takeRequest('INVITE');
+    s.pbx.send(replyTo(message, 200, 'OK', { contact: `sip:pbx@${s.pbx.key}` }), from);
+    await resumed.reply('INVITE');
+    for (const method of ['INVITE', 'BYE']) {
+      node.cseq += 1;
+      node.send(method);
+      expect((await node.reply(method)).message.status).toBe(481);
+    }
+    resumed.cseq += 1;
+    resumed.send('BYE');
+    const { message: bye, from: edge } = await s.pbx.takeRequest('BYE');
+    expect(header(bye, 'CSeq')).toBe('1000001 BYE');
+    s.pbx.send(replyTo(bye, 200, 'OK'), edge);
+    expect((await resumed.reply('BYE')).message.status).toBe(200);
+  });
+
   it('of a session that is gone is refused with 481', async () => {
     const dead = await s.node();
     const { caller } = await established(s, dead);

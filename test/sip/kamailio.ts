@@ -69,7 +69,8 @@ export class Kamailio {
 
   /** Makes these `ip:port` known as nodes that are up, or of another status. */
   async nodes(keys: readonly string[], status = 'up'): Promise<void> {
-    for (const key of keys) await this.rpc('htable.sets', ['nodes', key, `${status}|node|epoch`]);
+    for (const key of keys)
+      await this.rpc('htable.sets', ['nodes', key, `${status}|node-${key.replace(/.*:/, '')}|epoch`]);
   }
 
   /** Tells the edge which policy instances there are, and closes every circuit. */
