@@ -20,7 +20,7 @@ import { Decisions } from './adapters/decisions.ts';
 import { nodeFeed, sessionFeed, tenantFeed } from './adapters/feeds.ts';
 import { firstSnapshot } from './adapters/first-snapshot.ts';
 import { follow } from './adapters/follow.ts';
-import { outboundLegs } from './adapters/outbound-legs.ts';
+import { followLegs } from './adapters/legs.ts';
 import { registrations } from './adapters/registrations.ts';
 import { sessionIds } from './adapters/session-ids.ts';
 import { sessionLookup } from './adapters/session-lookup.ts';
@@ -59,7 +59,7 @@ await runService('policy', configSchema, (app, config) => {
   );
   app.add(follow(app, nodeFeed(grpcClient(app, StateServiceClient, services.state), mesh)));
   app.add(follow(app, sessionFeed(sessions, mesh)));
-  app.add(outboundLegs(nats, mesh));
+  app.add(followLegs(nats, mesh));
   app.add(firstSnapshot(mesh));
 
   // What is decided.

@@ -1,4 +1,5 @@
 import { Freshness } from './adapters/freshness.ts';
+import { AgentLegs } from './domain/agent-legs.ts';
 import { BindingMemory } from './domain/bindings.ts';
 import { Directory } from './domain/directory.ts';
 import { Ledger } from './domain/ledger.ts';
@@ -12,6 +13,7 @@ export class Mesh implements Snapshot {
   readonly directory = new Directory();
   readonly nodes: NodeTable;
   readonly usage = new Usage();
+  readonly agents = new AgentLegs();
   readonly bindings: BindingMemory;
   readonly premiumPrefixes: readonly string[];
   readonly turns = new Map<string, string>();

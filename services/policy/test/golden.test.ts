@@ -9,7 +9,7 @@ import { locateDialog } from '../src/domain/dialog.ts';
 import type { Trace } from '../src/domain/trace.ts';
 import { base, GOLDEN, refusal } from './support/golden.ts';
 import { lay } from './support/lay.ts';
-import { buildBinding, buildRequest, buildSnapshot, type TestSnapshot } from './support/world.ts';
+import { buildBinding, buildRequest, buildSnapshot, EPOCH, type TestSnapshot } from './support/world.ts';
 import { binding, callSpec, world } from './support/world-schema.ts';
 
 /** The time of every scenario, Unix milliseconds. */
@@ -48,6 +48,8 @@ const parts = {
   given: z.record(z.string(), z.unknown()).optional(),
   usage: usage.optional(),
   bindings: z.array(binding).default([]),
+  /** Agent to the node where a leg of the agent lives. */
+  talking: z.record(z.string(), z.string()).default({}),
   /** Number in [0, 1) every draw gives. */
   random: z.number().default(0),
   /** Group to the node it chose last. */
@@ -123,6 +125,8 @@ function runBoth(raw: Record<string, unknown>, start: unknown): void {
 function run(spec: Scenario, start: unknown): void {
   const snapshot = buildSnapshot(world.parse(lay(start, spec.given)));
   for (const entry of spec.bindings) snapshot.bindings.put(buildBinding(entry));
+  for (const [agentId, nodeId] of Object.entries(spec.talking))
+    snapshot.agents.begun(agentId, { agentId, nodeId, nodeEpoch: EPOCH, since: 0 });
   for (const [group, node] of Object.entries(spec.last_chosen)) snapshot.turns.set(group, node);
   fillUsage(snapshot, spec.usage);
   const refusedFor = new Map<string, string>();

@@ -3,7 +3,7 @@ import { admit } from './admission.ts';
 import { heldByAffinity, heldByCallId } from './binding.ts';
 import { callingNumber, findCalled } from './called.ts';
 import { choose } from './choose.ts';
-import { type Decision, heldDecision } from './decision.ts';
+import { besideDecision, type Decision, heldDecision } from './decision.ts';
 import { findPurpose } from './function.ts';
 import { findGroup } from './group.ts';
 import type { Random } from './model.ts';
@@ -31,7 +31,7 @@ export function decide(
   random: Random,
   trace: Trace = silent,
 ): Decision {
-  const { directory, nodes, bindings, usage, turns } = snapshot;
+  const { directory, nodes, bindings, usage, agents, turns } = snapshot;
   const { triedNodes } = request.hint;
   const role = roleFor(request, nodes);
 
@@ -50,10 +50,13 @@ export function decide(
   const purpose = findPurpose(request, owner, called, directory, role);
   trace.step('function', () => `${purpose.function}: ${purpose.why}`);
 
-  // 4. which group: a session that lives stays in the one it was bound in
+  // 4. which group: a session that lives stays in the one it was bound in, what an agent calls beside a call in that one's
   const held = resent ?? heldByAffinity(tenantId, role, purpose.affinityKey, triedNodes, bindings, nodes);
-  const group = held
-    ? (directory.group(held.binding.groupId) ?? { id: held.binding.groupId, strategy: '' })
+  const calls = owner.agent && role === 'media' && !held && purpose.affinityKey === '';
+  const beside = calls ? agents.nodeOf(owner.agent.id, triedNodes, nodes) : undefined;
+  const livesIn = held?.binding.groupId ?? beside?.group;
+  const group = livesIn
+    ? (directory.group(livesIn) ?? { id: livesIn, strategy: '' })
     : findGroup(owner.tenant, purpose.function, role, directory);
   trace.step('group', () => group.id);
 
@@ -87,7 +90,7 @@ export function decide(
     reason,
     held: undefined,
   };
-  const final = held ? heldDecision(decision, held) : decision;
-  trace.step('binding', () => (held ? final.reason : 'new'));
+  const final = held ? heldDecision(decision, held) : beside ? besideDecision(decision, beside) : decision;
+  trace.step('binding', () => (held || beside ? final.reason : 'new'));
   return final;
 }

@@ -87,3 +87,13 @@ export function heldDecision(decision: Decision, { binding, node, by }: Held): D
     held: binding,
   };
 }
+
+/** A decision in which an agent's other call names the first choice. */
+export function besideDecision(decision: Decision, node: NodeRow): Decision {
+  const others = decision.targets.filter((target) => target !== node);
+  return {
+    ...decision,
+    targets: [node, ...others].slice(0, 1 + ALTERNATES),
+    reason: `beside: the agent's other call lives on ${node.id}`,
+  };
+}

@@ -1,3 +1,4 @@
+import type { AgentLegs } from './agent-legs.ts';
 import type { BindingMemory } from './bindings.ts';
 import type { Directory } from './directory.ts';
 import type { NodeTable } from './node-table.ts';
@@ -9,6 +10,7 @@ export interface Snapshot {
   readonly nodes: NodeTable;
   readonly bindings: BindingMemory;
   readonly usage: Usage;
+  readonly agents: AgentLegs;
   /** Prefixes only tenants that may call premium numbers may call. */
   readonly premiumPrefixes: readonly string[];
   /** Group to the node that was last chosen in it, for strategies that take turns. */

@@ -41,6 +41,12 @@ export function routingMetrics(meter: Meter, mesh: Mesh, waiting: () => number):
   );
   observe(
     meter,
+    'callmesh_policy_agent_legs',
+    'legs of agents on media nodes, told by nodes',
+    () => mesh.agents.size,
+  );
+  observe(
+    meter,
     'callmesh_policy_pending',
     'sessions assigned that no load report has listed yet',
     () => mesh.ledger.pending,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { AgentLegs } from '../../src/domain/agent-legs.ts';
 import { BindingMemory } from '../../src/domain/bindings.ts';
 import { Directory, PLATFORM } from '../../src/domain/directory.ts';
 import { Ledger } from '../../src/domain/ledger.ts';
@@ -29,6 +30,7 @@ export function buildSnapshot(world: World): TestSnapshot {
     ledger,
     bindings: new BindingMemory(1_000),
     usage: new Usage(),
+    agents: new AgentLegs(),
     turns: new Map(),
     premiumPrefixes: world.premium,
   };

@@ -10,20 +10,29 @@ const REPORTED_MS = 10_000;
 const MOST_MS = 4 * 3_600_000;
 
 /**
- * Counts the legs that leave by trunks, as nodes tell of them. This is heard at most
- * once: a hangup that is missed is made up for by what the node table and the nodes'
- * load say.
+ * Follows the legs that leave by trunks, which are counted, and those of agents, as
+ * nodes tell of them. This is heard at most once: a hangup that is missed is made up
+ * for by what the node table and the nodes' load say.
  */
-export function outboundLegs(nats: Nats, mesh: Mesh): Component {
-  const { legs } = mesh.usage;
+export function followLegs(nats: Nats, mesh: Mesh): Component {
+  const { agents, usage } = mesh;
   let timer: NodeJS.Timeout | undefined;
   const open: { close(): void }[] = [];
+  const ended = ({ legUuid }: CallEvent) => {
+    usage.legs.ended(legUuid);
+    agents.ended(legUuid);
+  };
+  const sweep = () => {
+    const now = Date.now();
+    usage.legs.sweep(now, (leg) => lives(leg, mesh, now));
+    agents.sweep((leg) => lives(leg, mesh, now));
+  };
   return {
-    name: 'outbound-legs',
+    name: 'legs',
     async start() {
       open.push(subscribeCall(nats, 'created', (event) => began(event, mesh)));
-      open.push(subscribeCall(nats, 'hangup', ({ legUuid }) => legs.ended(legUuid)));
-      timer = setInterval(() => legs.sweep(Date.now(), (leg) => lives(leg, mesh, Date.now())), SWEEP_MS);
+      open.push(subscribeCall(nats, 'hangup', ended));
+      timer = setInterval(sweep, SWEEP_MS);
     },
     async stop() {
       clearInterval(timer);
@@ -32,8 +41,15 @@ export function outboundLegs(nats: Nats, mesh: Mesh): Component {
   };
 }
 
+function began(event: CallEvent, mesh: Mesh): void {
+  const { agentId, legUuid, nodeId, nodeEpoch, role } = event;
+  if (agentId !== '' && role === 'NODE_ROLE_MEDIA')
+    mesh.agents.begun(legUuid, { agentId, nodeId, nodeEpoch, since: Date.now() });
+  leftByTrunk(event, mesh);
+}
+
 /** A carrier's leg is the tandem's, a PBX's the media node's: what leads from one to the other is no second one. */
-function began(event: CallEvent, { directory, usage }: Mesh): void {
+function leftByTrunk(event: CallEvent, { directory, usage }: Mesh): void {
   const { outbound, trunkId, legUuid, sessionId, nodeId, nodeEpoch, role, at } = event;
   if (!outbound || trunkId === '') return;
   const leaves = directory.trunk(trunkId)?.kind === 'carrier' ? 'NODE_ROLE_TANDEM' : 'NODE_ROLE_MEDIA';
@@ -43,7 +59,11 @@ function began(event: CallEvent, { directory, usage }: Mesh): void {
   usage.calledOut(legUuid, leg, Math.min(at?.getTime() ?? 0, since));
 }
 
-function lives({ nodeId, nodeEpoch, since }: TrunkLeg, { nodes }: Mesh, now: number): boolean {
+function lives(
+  { nodeId, nodeEpoch, since }: Pick<TrunkLeg, 'nodeId' | 'nodeEpoch' | 'since'>,
+  { nodes }: Mesh,
+  now: number,
+): boolean {
   const age = now - since;
   if (age > MOST_MS) return false;
   // A table that is not kept current proves nothing.

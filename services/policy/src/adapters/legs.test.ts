@@ -3,11 +3,11 @@ import type { Nats } from '@callmesh/runtime';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openExchange } from '../../test/support/exchange.ts';
 import type { Mesh } from '../mesh.ts';
-import { outboundLegs } from './outbound-legs.ts';
+import { followLegs } from './legs.ts';
 
 type Handler = (message: { string(): string }) => void;
 
-describe('outbound legs', () => {
+describe('legs', () => {
   const handlers = new Map<string, Handler>();
   const nats = {
     subscribe(subject: string, handler: Handler) {
@@ -16,7 +16,7 @@ describe('outbound legs', () => {
     },
   } as unknown as Nats;
   let mesh: Mesh;
-  let component: ReturnType<typeof outboundLegs>;
+  let component: ReturnType<typeof followLegs>;
 
   beforeEach(async () => {
     vi.useFakeTimers();
@@ -24,7 +24,7 @@ describe('outbound legs', () => {
       tenants: { acme: { trunks: { alpha: { kind: 'carrier', contact: 'sip:192.0.2.31' } } } },
     });
     mesh = exchange.mesh;
-    component = outboundLegs(nats, mesh);
+    component = followLegs(nats, mesh);
     await component.start!();
   });
   afterEach(async () => {
@@ -84,5 +84,39 @@ describe('outbound legs', () => {
     mesh.nodes.remove('fs-tandem-1');
     vi.advanceTimersByTime(2_000);
     expect(calls()).toBe(1);
+  });
+
+  describe('of agents', () => {
+    const at = {
+      nodeId: 'fs-a2',
+      role: 'NODE_ROLE_MEDIA',
+      trunkId: '',
+      agentId: 'alice@acme.example',
+    } as const;
+    const where = () => mesh.agents.nodeOf('alice@acme.example', [], mesh.nodes)?.id;
+
+    it('tell where the agent talks, by the newest that lives', () => {
+      tell('created', at);
+      expect(where()).toBe('fs-a2');
+      tell('created', { ...at, legUuid: 'u2', nodeId: 'fs-a3' });
+      expect(where()).toBe('fs-a3');
+      tell('hangup', { legUuid: 'u2' });
+      expect(where()).toBe('fs-a2');
+      tell('hangup');
+      expect(where()).toBeUndefined();
+    });
+
+    it('count on media nodes only', () => {
+      tell('created', { ...at, role: 'NODE_ROLE_ROUTER', nodeId: 'fs-router-1' });
+      expect(where()).toBeUndefined();
+    });
+
+    it('end with their node, though nobody tells of a hangup', () => {
+      tell('created', at);
+      mesh.nodes.put({ ...mesh.nodes.record('fs-a2')!, epoch: 'e2' });
+      expect(where()).toBeUndefined();
+      vi.advanceTimersByTime(2_000);
+      expect(mesh.agents.size).toBe(0);
+    });
   });
 });
