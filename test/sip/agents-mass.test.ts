@@ -8,8 +8,8 @@ import { digestParameters } from './credentials.ts';
 import { header } from './message.ts';
 import { page, WebPeer } from './web-peer.ts';
 
-/** AGENTS=2000 is what one edge is sized for; fewer show the same. */
-const AGENTS = Number(process.env.AGENTS ?? 400);
+/** What one edge is sized for. */
+const AGENTS = 2_000;
 const ROUTERS = ['fs-router-1', 'fs-router-2', 'fs-router-3', 'fs-router-4'];
 /** Which of them keeps an address of record, as policy decides it. */
 const keeper = (aor: string) =>
