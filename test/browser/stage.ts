@@ -71,7 +71,7 @@ export class BrowserStage {
     const relays = { rtp: 'echo' };
     this.#world = await World.start(tenants(this.page.origin), {
       nodes: [
-        ...mediaNodes('red', 1, { ...carries, set: { ...relays, parkS: 60 } }),
+        ...mediaNodes('red', 2, { ...carries, set: { ...relays, parkS: 60 } }),
         { id: 'fs-router-1', role: 'router', group: 'routers', ...carries, set: relays },
       ],
       replicas: { 'call-control': 1 },
