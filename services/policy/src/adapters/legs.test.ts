@@ -49,6 +49,14 @@ describe('legs', () => {
     expect(calls()).toBe(0);
   });
 
+  it('count as they did when they go on at another node, and start no call', () => {
+    tell('created');
+    const started = mesh.usage.startsOfTrunk('alpha', Date.now());
+    tell('moved', { nodeId: 'fs-tandem-2' });
+    expect(calls()).toBe(1);
+    expect(mesh.usage.startsOfTrunk('alpha', Date.now())).toBe(started);
+  });
+
   it.each([
     ['came in', { outbound: false }],
     ['belongs to no trunk', { trunkId: '' }],
@@ -104,6 +112,12 @@ describe('legs', () => {
       expect(where()).toBe('fs-a2');
       tell('hangup');
       expect(where()).toBeUndefined();
+    });
+
+    it('are found at the node they moved to', () => {
+      tell('created', at);
+      tell('moved', { ...at, nodeId: 'fs-a3' });
+      expect(where()).toBe('fs-a3');
     });
 
     it('count on media nodes only', () => {

@@ -31,6 +31,7 @@ export function followLegs(nats: Nats, mesh: Mesh): Component {
     name: 'legs',
     async start() {
       open.push(subscribeCall(nats, 'created', (event) => began(event, mesh)));
+      open.push(subscribeCall(nats, 'moved', (event) => began(event, mesh)));
       open.push(subscribeCall(nats, 'hangup', ended));
       timer = setInterval(sweep, SWEEP_MS);
     },
@@ -56,7 +57,8 @@ function leftByTrunk(event: CallEvent, { directory, usage }: Mesh): void {
   if (role !== leaves) return;
   const since = Date.now();
   const leg = { trunkId, sessionId, nodeId, nodeEpoch, since };
-  usage.calledOut(legUuid, leg, Math.min(at?.getTime() ?? 0, since));
+  if (event.event === 'moved') usage.movedOut(legUuid, leg);
+  else usage.calledOut(legUuid, leg, Math.min(at?.getTime() ?? 0, since));
 }
 
 function lives(

@@ -91,6 +91,12 @@ export class Usage {
     if (this.legs.created(uuid, leg)) this.#rate(trunkKey(leg.trunkId)).add(startedAt);
   }
 
+  /** A leg out through a trunk that goes on at another node: it is no new call. */
+  movedOut(uuid: string, leg: TrunkLeg): void {
+    this.legs.ended(uuid);
+    this.legs.created(uuid, leg);
+  }
+
   get size(): number {
     return this.#sessions.size;
   }
