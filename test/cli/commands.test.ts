@@ -196,6 +196,23 @@ const CODES: readonly [code: number, args: readonly string[], said: RegExp, env?
     [2, ['cdr', '--limit', '5000'], /page_size/],
     [2, ['registrations', '--limit', 'x'], /--limit: expected a whole number/],
     [2, ['route', 'explain', 'sip:1@x', '--source', 'here'], /--source: expected <ip>/],
+    [2, ['app', 'switch', 'acme', 'general', 'blue', '--percent', '101'], /--percent: expected 0 to 100/],
+    [
+      2,
+      ['app', 'switch', 'acme', 'internal', 'blue', '--percent', '5'],
+      /only general has a share, internal/,
+    ],
+    [2, ['app', 'switch', 'acme', 'general', 'blue', '--percent', '5', '--wait'], /--wait: a share empties/],
+    [
+      2,
+      ['node', 'drain', 'fs-blue-1', '--wait', '--deadline', 'soon'],
+      /--deadline: expected a time such as/,
+    ],
+    [
+      6,
+      ['node', 'drain', 'fs-blue-1', '--wait', '--deadline', '1h', '--at-deadline', 'move'],
+      /cannot be moved while it lives/,
+    ],
     [2, ['nodes', '--timeout', '0'], /--timeout: expected seconds above 0/],
     [2, ['nodes', '--tls-ca', '/x'], /expected --tls-ca, --tls-cert and --tls-key together/],
     [2, ['completion', 'tcsh'], /expected bash, zsh or fish, not tcsh/],

@@ -58,7 +58,7 @@ export class CommandedNode {
     await stage.run(server);
     const agent = await stage.agent(ID, {
       node: { id: ID, role: 'media', group: GROUP, sip_uri: `sip:${sip};transport=udp` },
-      backend: { kind: 'freeswitch', esl: { host: '127.0.0.1', ...esl } },
+      backend: { kind: 'freeswitch', esl: { host: '127.0.0.1', ...esl }, on_stop: 'leave' },
     });
     await stage.registered('media', ID);
     return new CommandedNode(stage, server, agent, { sip, recordings: join(dir, 'recordings'), esl });

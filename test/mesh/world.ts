@@ -70,6 +70,8 @@ export interface Decision {
   readonly call_id: string;
   readonly instance: string;
   readonly node: string;
+  /** When it was made. */
+  readonly time: string;
 }
 
 /** A mesh with these tenants and nodes, and a PBX for each tenant that is asked for. */

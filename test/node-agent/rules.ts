@@ -50,6 +50,7 @@ export function agentRules(name: string, start: (stage: Stage) => Promise<Server
         backend: {
           kind: 'freeswitch',
           esl: { host: '127.0.0.1', port: relay.port, password: server.esl.password },
+          on_stop: 'leave',
         },
       });
       uac = await Uac.open({ user: 'pbx' });

@@ -15,6 +15,8 @@ export interface NodeSpec {
   readonly server?: 'standin' | 'freeswitch';
   /** fs-tandem: what proves to a carrier who we are, by trunk. */
   readonly carriers?: Record<string, { readonly password: string }>;
+  /** What becomes of it when its agent is asked to stop; given up at once unless told, as a mesh stops sooner than calls. */
+  readonly onStop?: 'drain' | 'leave';
   /** Settings of the stand-in, see test/standin/node/settings.ts. */
   readonly set?: Settings;
 }

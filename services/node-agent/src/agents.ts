@@ -6,6 +6,7 @@ import type { Attendant } from './adapters/freeswitch/attendant.ts';
 import { CarrierTrunks } from './adapters/freeswitch/carrier-trunks.ts';
 import { Commander } from './adapters/freeswitch/commander.ts';
 import { FreeSwitch } from './adapters/freeswitch/freeswitch.ts';
+import { Goodbye } from './adapters/freeswitch/goodbye.ts';
 import { Registrations } from './adapters/freeswitch/registrations.ts';
 import { Waits } from './adapters/freeswitch/waits.ts';
 import { Kamailio } from './adapters/kamailio/kamailio.ts';
@@ -69,6 +70,8 @@ export async function freeSwitchAgent(
   app.add(commandServer(app, nats, identity.id, commander));
   if (backend.takeover)
     app.add(heirServer(nats, identity.id, new Heir(app, freeswitch, store, (uuid) => snapshots.note(uuid))));
+  // The last that is added is the first to drain: commands and events go on meanwhile.
+  if (backend.on_stop === 'drain') app.add(new Goodbye(freeswitch));
   return () => ({
     node: freeswitch.node,
     load: load.last,

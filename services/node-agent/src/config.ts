@@ -37,6 +37,11 @@ const freeswitch = z.strictObject({
   xml: z.strictObject({ listen: loopback }).optional(),
   /** Keeps answered legs outside the node and goes on with those of dead ones. Not finished: off. */
   takeover: z.boolean().default(false),
+  /**
+   * What becomes of the node when its agent is asked to stop: `drain` waits for the end of its calls, at most
+   * shutdown.drain_s; `leave` gives it up at once, calls or not.
+   */
+  on_stop: z.enum(['drain', 'leave']).default('drain'),
   /** fs-tandem: what carriers are given to prove who we are, by trunk; kept in no registry. */
   carriers: z.record(slug, z.strictObject({ password: z.string().min(1) })).default({}),
 });

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SessionCacheServiceClient } from '@callmesh/proto/session';
-import { Kind, type Resource, TenantRegistryServiceClient } from '@callmesh/proto/tenant';
-import { CallmeshError, fail, roleNames, roleOf } from '@callmesh/runtime';
+import { fail, roleNames, roleOf } from '@callmesh/runtime';
 import { Command, Option } from 'commander';
 import { ask, type Connection } from '../connection.ts';
 import { type Context, inContext } from '../context.ts';
 import { printOne } from '../output.ts';
 import { progressOf } from '../progress.ts';
 import { functionOf } from '../words.ts';
+import { type Linked, link, share } from './links.ts';
 
 const PAGE = 1000;
 /** How often it is counted what is left, milliseconds. */
@@ -21,16 +21,17 @@ export function appCommand(): Command {
     .addOption(
       new Option('--role <role>', "the group's role").choices(roleNames.slice(0, 3)).default('media'),
     )
+    .option('--percent <n>', 'only so many of a hundred general sessions, as function gray; 0: none any more')
     .option('--wait', 'wait until nothing is left on the old group')
     .action((tenant: string, fn: string, group: string, options: SwitchOptions, command: Command) =>
       inContext(command, async (context) => {
-        const before = await switchTo(context.connection, tenant, fn, group, options.role);
-        if (context.format !== 'table')
-          printOne({ tenant, function: fn, role: options.role, before, group }, {}, context.format);
-        else process.stdout.write(`${tenant} ${fn}: ${before || 'no link of its own'} -> ${group}\n`);
-        const wait = options.wait && before !== '' && before !== group;
-        if (wait)
-          await untilNothingIsLeft(context, { tenantId: tenant, fn, group: before, role: options.role });
+        const linked = { tenantId: tenant, fn, role: options.role };
+        const percent = percentOf(fn, options);
+        const rest =
+          percent === undefined || percent === 100
+            ? await switchAll(context, linked, group, percent === 100)
+            : await switchShare(context, linked, group, percent);
+        if (options.wait && rest.group !== '') await untilNothingIsLeft(context, rest);
       }),
     );
   return app;
@@ -38,50 +39,47 @@ export function appCommand(): Command {
 
 interface SwitchOptions {
   readonly role: string;
+  readonly percent?: string;
   readonly wait?: boolean;
 }
 
-/** Returns the group it was linked to before; empty when the tenant had no link of its own. */
-async function switchTo(
-  connection: Connection,
-  tenantId: string,
-  fn: string,
-  groupId: string,
-  role: string,
-): Promise<string> {
-  const registry = await connection.client(TenantRegistryServiceClient, 'tenant-registry');
-  const id = `${tenantId}/${fn}/${role}`;
-  const link = { id: '', tenantId, function: functionOf(fn), groupId, role: roleOf(role) };
-  const found = await existing(connection, registry, id);
-  const resource = (revision: bigint | number): Resource =>
-    ({ value: { $case: 'tenantApp', value: link }, revision }) as Resource;
-  if (!found) {
-    await ask(connection, registry, 'create', { resource: resource(0), actor: 'cli' });
-    return '';
-  }
-  await ask(connection, registry, 'update', { resource: resource(found.revision), actor: 'cli' });
-  return found.value?.$case === 'tenantApp' ? found.value.value.groupId : '';
-}
-
-async function existing(
-  connection: Connection,
-  registry: TenantRegistryServiceClient,
-  id: string,
-): Promise<Resource | undefined> {
-  try {
-    return await ask(connection, registry, 'get', { kind: Kind.KIND_TENANT_APP, id });
-  } catch (error) {
-    if (error instanceof CallmeshError && error.code === 'not_found') return undefined;
-    throw error;
-  }
-}
-
 /** Sessions of a tenant's function that a group still carries. */
-interface Rest {
-  readonly tenantId: string;
-  readonly fn: string;
+interface Rest extends Linked {
   readonly group: string;
-  readonly role: string;
+}
+
+/** The share that is asked for. Errors: invalid_argument. */
+function percentOf(fn: string, { percent, wait }: SwitchOptions): number | undefined {
+  if (percent === undefined) return undefined;
+  if (!/^(\d{1,2}|100)$/.test(percent)) throw fail('invalid_argument', '--percent: expected 0 to 100');
+  if (fn !== 'general') throw fail('invalid_argument', `--percent: only general has a share, ${fn} has not`);
+  const share = Number(percent);
+  if (wait && share > 0 && share < 100) throw fail('invalid_argument', '--wait: a share empties no group');
+  return share;
+}
+
+/** Returns what is left where the function was before: nowhere, when that is the same, or no link of its own. */
+async function switchAll(context: Context, linked: Linked, group: string, endsShare: boolean): Promise<Rest> {
+  const { tenantId, fn, role } = linked;
+  const before = await link(context.connection, linked, group);
+  // Only now: whoever was tried out goes on to the new group, and not back to the old one.
+  if (endsShare) await share(context.connection, tenantId, 0);
+  if (context.format !== 'table')
+    printOne({ tenant: tenantId, function: fn, role, before, group }, {}, context.format);
+  else process.stdout.write(`${tenantId} ${fn}: ${before || 'no link of its own'} -> ${group}\n`);
+  return { ...linked, group: before === group ? '' : before };
+}
+
+/** A share of general goes by the function gray: first the way there, then who goes. Returns what is left of gray. */
+async function switchShare(context: Context, linked: Linked, group: string, percent: number): Promise<Rest> {
+  const { tenantId, fn, role } = linked;
+  const gray = { ...linked, fn: 'gray' };
+  if (percent > 0) await link(context.connection, gray, group);
+  const before = await share(context.connection, tenantId, percent);
+  if (context.format !== 'table')
+    printOne({ tenant: tenantId, function: fn, role, before, group, percent }, {}, context.format);
+  else process.stdout.write(`${tenantId} ${fn}: ${before} % -> ${percent} % on ${group}\n`);
+  return { ...gray, group };
 }
 
 async function untilNothingIsLeft({ connection, signal }: Context, rest: Rest): Promise<void> {

@@ -39,6 +39,12 @@ export function verdict(signs: Signs, now: number): Verdict {
   return { backend: BackendState.BACKEND_STATE_UP, reason: '' };
 }
 
+/** The same of a server whose agent is asked to stop: nothing new is given to it while it is well. */
+export function retiring(verdict: Verdict): Verdict {
+  if (verdict.backend !== BackendState.BACKEND_STATE_UP) return verdict;
+  return { backend: BackendState.BACKEND_STATE_PAUSED, reason: 'its agent is asked to stop' };
+}
+
 function stuck(reason: string): Verdict {
   return { backend: BackendState.BACKEND_STATE_STUCK, reason };
 }

@@ -53,7 +53,7 @@ function said(evidence: readonly Evidence[]): string {
 function retirement({ desired, load }: Facts): string | undefined {
   if (desired === DesiredState.DESIRED_STATE_DRAINING) return 'draining as asked';
   if (desired === DesiredState.DESIRED_STATE_DISABLED) return 'disabled as asked';
-  if (load?.backend === BackendState.BACKEND_STATE_PAUSED) return 'the server refuses new sessions (paused)';
+  if (load?.backend === BackendState.BACKEND_STATE_PAUSED) return `no new sessions: ${load.backendReason || 'paused'}`;
   return undefined;
 }
 

@@ -4,7 +4,7 @@ import type { Setting } from '../../domain/commands/plan.ts';
 import type { Fields } from '../../domain/fields.ts';
 import { type Identity, type Life, nodeOf } from '../../domain/identity.ts';
 import type { Leg } from '../../domain/leg.ts';
-import { verdict } from '../../domain/liveness.ts';
+import { retiring, type Verdict, verdict } from '../../domain/liveness.ts';
 import type { Load } from '../../domain/load.ts';
 import type { Announcer } from '../announcer.ts';
 import { EslClient } from '../esl/client.ts';
@@ -45,6 +45,7 @@ export class FreeSwitch implements Component, LoadSource {
   #place: Place = NOWHERE;
   #closed: string | undefined = 'not connected yet';
   #shutdown = false;
+  #retires = false;
   #again: NodeJS.Timeout | undefined;
 
   /** `file` keeps the live legs across a restart of the agent. */
@@ -128,13 +129,19 @@ export class FreeSwitch implements Component, LoadSource {
     this.#legs.stop();
   }
 
+  /** The node is to take no new sessions any more. */
+  retire(): void {
+    this.#retires = true;
+    this.#outlets.onLoad(true);
+  }
+
   load(now: number): Load {
     return {
       sessions: this.#legs.table.size,
       maxSessions: this.node?.maxSessions ?? 0,
       idleCpu: this.#pulse.idleCpu,
       created: this.#legs.table.created,
-      ...verdict(this.#pulse.signs(this.#closed), now),
+      ...this.#verdict(now),
     };
   }
 
@@ -200,10 +207,15 @@ export class FreeSwitch implements Component, LoadSource {
     this.#outlets.announcer.up(nodeOf(this.#identity, this.#life));
   }
 
+  #verdict(now: number): Verdict {
+    const found = verdict(this.#pulse.signs(this.#closed), now);
+    return this.#retires ? retiring(found) : found;
+  }
+
   /** Called at least once a second while connected. */
   #onPulse(): void {
     this.#outlets.onLoad(false);
-    const { backend, reason } = verdict(this.#pulse.signs(this.#closed), Date.now());
+    const { backend, reason } = this.#verdict(Date.now());
     if (this.#closed === undefined) {
       this.#app.degraded('freeswitch', backend === BackendState.BACKEND_STATE_STUCK ? reason : null);
     }
