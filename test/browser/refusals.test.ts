@@ -90,7 +90,7 @@ describe('who may not, in a real browser', () => {
     const told = await toldOf(async () => {
       const alice = await agent();
       await alice.signIn('alice@acme.example', PASSWORD);
-      await alice.state('Ready');
+      await alice.ready();
       await alice.dial('dave@bravo.example');
       await alice.call('ended').filter({ hasText: 'Ended: 404 Not Found' }).waitFor();
     });
@@ -107,7 +107,7 @@ describe('who may not, in a real browser', () => {
         door.onMessage((text) => socket.send(String(text).replace(/(?<=expires[:=] ?)1$/gim, '300')));
       });
       await alice.signIn('alice@acme.example', PASSWORD);
-      await alice.state('Ready');
+      await alice.ready();
       await eventually(async () => {
         await alice.dial('1002');
         const ended = alice.call('ended');
@@ -126,7 +126,7 @@ describe('who may not, in a real browser', () => {
         socket.on('framesent', ({ payload }) => void sent.push(String(payload))),
       );
       await alice.signIn('alice@acme.example', PASSWORD);
-      await alice.state('Ready');
+      await alice.ready();
       const proven = sent.find((text) => /^REGISTER .*\r\nAuthorization: /s.test(text))!;
       // Another transaction: the same once more would be a retransmission, answered to alice.
       const stolen = proven.replace(/branch=\w+/, 'branch=z9hG4bKthief');

@@ -76,7 +76,7 @@ export class BrowserStage {
       ],
       replicas: { 'call-control': 1 },
       rtpengines: 1,
-      doors: [{ id: 'kama-wss-1' }],
+      doors: [{ id: 'kama-wss-1', tls: true }],
     });
     this.page.config = { server: this.door.ws };
     const app = testApp('browser', { nats: { servers: [this.mesh.nats.url] } });
@@ -115,12 +115,13 @@ export class BrowserStage {
     return browser;
   }
 
-  /** An agent who has signed in. */
+  /** An agent who has signed in: alice over WS, bob over WSS. */
   async agent(name: 'alice' | 'bob'): Promise<WebAgent> {
     const browser = await this.browser(VOICES[name]);
-    const web = new WebAgent(await browser.page(this.page.origin));
+    const server = name === 'bob' ? this.door.tls!.wss : this.door.ws;
+    const web = new WebAgent(await browser.page(`${this.page.origin}?${new URLSearchParams({ server })}`));
     await web.signIn(`${name}@acme.example`, PASSWORD);
-    await web.state('Ready');
+    await web.ready();
     return web;
   }
 

@@ -26,6 +26,11 @@ export class WebAgent {
     return this.page.locator('#state', { hasText: text }).waitFor();
   }
 
+  /** Waits until the agent is registered. */
+  ready(): Promise<void> {
+    return this.state(/: Ready$/);
+  }
+
   async dial(number: string): Promise<void> {
     await this.page.getByLabel('Number or colleague').fill(number);
     await this.page.getByRole('button', { name: 'Call', exact: true }).click();

@@ -139,7 +139,7 @@ describe('a door with a certificate', () => {
   let port = 0;
   const s = agentsStage(async () => {
     port = await freePort();
-    return { TLS_CONFIG: `"${tlsConfig(authority)}"`, SIP_LISTEN_4: `tls:127.0.0.1:${port}` };
+    return { TLS_CONFIG: `"${tlsConfig(authority, 'browsers')}"`, SIP_LISTEN_4: `tls:127.0.0.1:${port}` };
   });
   afterAll(() => authority.remove());
 

@@ -36,7 +36,7 @@ export async function agentsDoor(shared: Shared, spec: DoorSpec): Promise<Omit<A
   const authority = spec.tls ? new Authority(join(dir, 'tls')) : undefined;
   const edge = await kamailioEdge({
     ...{ ...shared, id: spec.id, role: 'kama-wss', dir, sipPort, agentPort },
-    ...(authority && { tls: { port: tlsPort, config: tlsConfig(authority) } }),
+    ...(authority && { tls: { port: tlsPort, config: tlsConfig(authority, 'browsers') } }),
     ...(spec.knobs && { defines: spec.knobs }),
   });
   const [sip, secure] = [`127.0.0.1:${agentPort}`, `127.0.0.1:${tlsPort}`];
