@@ -73,6 +73,23 @@ for (const backend of [embeddedBackend<Tables>(MIGRATIONS), postgresBackend<Tabl
       ];
     };
 
+    it('are one row of a leg that went on at another node, which it ended at', async () => {
+      const tenant = newTenant();
+      const story = { ...call(tenant)[0]!, leg: `moved-${tenant}`, epoch: 'dead' };
+      const [created, answered] = eventsOf(story).slice(0, 2) as [CallEvent, CallEvent];
+      const ghost = { ...eventOf(story, 'hangup', 5_000), reconciled: true, summary: undefined };
+      await recorder.record(tell([created, answered, ghost]));
+      expect(await sessions({ tenantId: tenant })).toHaveLength(1);
+      const move = { legUuid: story.leg, nodeEpoch: 'heir' };
+      await recorder.record([], [move]);
+      expect(await sessions({ tenantId: tenant })).toEqual([]);
+      await recorder.record(tell([{ ...eventsOf(story).at(-1)!, nodeEpoch: 'heir' }]), [move]);
+      const rows = await legs({ tenantId: tenant });
+      expect(rows).toHaveLength(1);
+      expect(rows[0]).toMatchObject({ nodeEpoch: 'heir', endedAt: at(story.ended!) });
+      expect(await sessions({ tenantId: tenant })).toHaveLength(1);
+    });
+
     it('are the same rows, once each, however events are ordered, repeated and grouped', async () => {
       await fc.assert(
         fc.asyncProperty(fc.infiniteStream(fc.nat(1_000_000)), async (random) => {

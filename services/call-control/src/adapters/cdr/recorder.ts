@@ -1,6 +1,6 @@
 import { mapped } from '@callmesh/runtime/sql';
 import { type Kysely, sql } from 'kysely';
-import { type Leg, legKey, merge, sessionKey } from '../../domain/cdr/leg.ts';
+import { type Leg, legKey, type Move, merge, moved, sessionKey } from '../../domain/cdr/leg.ts';
 import type { Refusal } from '../../domain/cdr/refusal.ts';
 import { type Session, sessionOf } from '../../domain/cdr/session.ts';
 import { addRows, putRows, read } from './rows.ts';
@@ -28,13 +28,17 @@ export class Recorder {
     this.#db = named(db);
   }
 
-  record(tellings: readonly Leg[]): Promise<Recorded> {
-    const told = new Map<string, Leg>();
-    for (const leg of tellings) {
-      const before = told.get(legKey(leg));
-      told.set(legKey(leg), before ? merge(before, leg) : leg);
-    }
-    return mapped(() => this.#db.transaction().execute((tx) => write(tx, [...told.values()])));
+  /** `moves` are legs that went on in another life: what was told of them before is told of the same leg. */
+  record(tellings: readonly Leg[], moves: readonly Move[] = []): Promise<Recorded> {
+    const told = mergedByKey(tellings);
+    return mapped(() =>
+      this.#db.transaction().execute(async (tx) => {
+        await sql`select pg_advisory_xact_lock(${TURN})`.execute(tx);
+        const recorded = await write(tx, told);
+        const followed = await follow(tx, moves);
+        return { legs: recorded.legs + followed, sessions: recorded.sessions };
+      }),
+    );
   }
 
   /** Keeps refusals, each once; how many were new. */
@@ -43,8 +47,17 @@ export class Recorder {
   }
 }
 
+/** Each leg once, as all that is told of it. */
+function mergedByKey(tellings: readonly Leg[]): Leg[] {
+  const told = new Map<string, Leg>();
+  for (const leg of tellings) {
+    const before = told.get(legKey(leg));
+    told.set(legKey(leg), before ? merge(before, leg) : leg);
+  }
+  return [...told.values()];
+}
+
 async function write(tx: Kysely<Tables>, told: readonly Leg[]): Promise<Recorded> {
-  await sql`select pg_advisory_xact_lock(${TURN})`.execute(tx);
   const known = new Map((await knownLegs(tx, told)).map((leg) => [legKey(leg), leg]));
   const changes = told.flatMap((leg) => {
     const before = known.get(legKey(leg));
@@ -62,6 +75,29 @@ async function write(tx: Kysely<Tables>, told: readonly Leg[]): Promise<Recorded
     .filter(sessionKey);
   const sessions = await makeSessions(tx, touched);
   return { legs: changes.length, sessions };
+}
+
+/** Gives legs the life they went on in; how many had another. */
+async function follow(tx: Kysely<Tables>, moves: readonly Move[]): Promise<number> {
+  const lives = new Map(moves.map(({ legUuid, nodeEpoch }) => [legUuid, nodeEpoch]));
+  if (lives.size === 0) return 0;
+  const found = await tx
+    .selectFrom('leg')
+    .selectAll()
+    .where('legUuid', 'in', [...lives.keys()])
+    .execute();
+  const left = found.map(read).filter(({ legUuid, nodeEpoch }) => nodeEpoch !== lives.get(legUuid));
+  for (const { nodeEpoch, legUuid } of left)
+    await tx.deleteFrom('leg').where('nodeEpoch', '=', nodeEpoch).where('legUuid', '=', legUuid).execute();
+  // None of its legs may have ended in truth: its record is made when one has.
+  for (const { tenantId, sessionId } of left)
+    await tx
+      .deleteFrom('session')
+      .where('tenantId', '=', tenantId)
+      .where('sessionId', '=', sessionId)
+      .execute();
+  await write(tx, mergedByKey(left.map((leg) => moved(leg, lives.get(leg.legUuid)!))));
+  return left.length;
 }
 
 async function knownLegs(tx: Kysely<Tables>, legs: readonly Leg[]): Promise<Leg[]> {

@@ -9,7 +9,7 @@ import {
 } from '@callmesh/runtime';
 import { databaseComponent } from '@callmesh/runtime/sql';
 import { refusalOf } from '../../domain/cdr/refusal.ts';
-import { tellingOf } from '../../domain/cdr/telling.ts';
+import { moveOf, tellingOf } from '../../domain/cdr/telling.ts';
 import { guarded } from './guard.ts';
 import { housekeeping } from './housekeeping.ts';
 import { Keeper } from './keeper.ts';
@@ -32,7 +32,8 @@ export function addRecords(app: App, nats: Nats, database: Database, keepDays: n
   async function storeCalls(events: readonly CallEvent[]): Promise<void> {
     const tellings = events.map(tellingOf);
     const legs = tellings.filter((telling) => telling !== undefined && telling !== 'unusable');
-    if (legs.length > 0) metrics.stored(await guard(() => recorder.record(legs)));
+    const moves = events.flatMap(moveOf);
+    if (legs.length + moves.length > 0) metrics.stored(await guard(() => recorder.record(legs, moves)));
     metrics.unusable('leg', tellings.filter((telling) => telling === 'unusable').length);
   }
 

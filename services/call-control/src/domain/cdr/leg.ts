@@ -46,6 +46,15 @@ export interface Leg {
   readonly farAddress: string;
 }
 
+/** A leg, and the life of a node in which it goes on. */
+export type Move = Pick<Leg, 'nodeEpoch' | 'legUuid'>;
+
+/** A leg in the life it went on in: that the one before ended was no end of it. */
+export function moved(leg: Leg, nodeEpoch: string): Leg {
+  if (leg.told !== Told.endUnseen) return { ...leg, nodeEpoch };
+  return { ...leg, nodeEpoch, told: Told.created, endedAt: null, endedBy: '', hangupCause: '' };
+}
+
 /** A leg's key as one text. */
 export function legKey({ nodeEpoch, legUuid }: Pick<Leg, 'nodeEpoch' | 'legUuid'>): string {
   return `${nodeEpoch}/${legUuid}`;

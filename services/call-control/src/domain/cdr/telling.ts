@@ -1,7 +1,7 @@
 import type { CallEvent, LegSummary } from '@callmesh/proto/call';
 import { NodeRole } from '@callmesh/proto/node';
 import { roleName } from '@callmesh/runtime';
-import { type Leg, Told } from './leg.ts';
+import { type Leg, type Move, Told } from './leg.ts';
 import { amount, count, text, time } from './limits.ts';
 
 const TENANT = /^[a-z0-9-]{0,63}$/;
@@ -36,6 +36,11 @@ export function tellingOf(event: CallEvent): Leg | 'unusable' | undefined {
     endedAt: isEnd ? (time(summary?.endedAt) ?? at ?? startedAt) : null,
     hangupCause: isEnd ? text(event.hangupCause) : '',
   };
+}
+
+/** The life a leg went on in, if that is what an event tells. */
+export function moveOf({ event, nodeEpoch, legUuid }: CallEvent): Move[] {
+  return event === 'moved' && NAME.test(nodeEpoch) && NAME.test(legUuid) ? [{ nodeEpoch, legUuid }] : [];
 }
 
 function toldBy({ event, reconciled, summary }: CallEvent): Told | undefined {
