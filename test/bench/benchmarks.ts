@@ -1,0 +1,5 @@
+import type { Benchmark } from './frame/benchmark.ts';
+import { skew } from './skew/skew.ts';
+
+/** In the order `all` runs them. */
+export const benchmarks: readonly Benchmark[] = [skew];
