@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { eventually } from '@callmesh/local';
 import { SessionCacheServiceClient } from '@callmesh/proto/session';
-import { NodeStatus } from '@callmesh/proto/state';
-import { call } from '@callmesh/runtime';
+import { NodeStatus, StateServiceClient } from '@callmesh/proto/state';
+import { call, serverStream } from '@callmesh/runtime';
 import type { Batch, CallOptions, UacCall } from '@callmesh/standin/uac';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Decision, mediaNodes, tenants, World } from './world.ts';
@@ -268,6 +268,42 @@ describe('nodes that fail', () => {
       );
       await mine.bye();
     }
+  });
+
+  it('whose agent stands still take no new call, keep what they have, and are never called dead', async () => {
+    const { agent } = world.mesh.node('fs-red-1');
+    const pbx = await world.pbx(red);
+    const live = await eventually(async () => {
+      const one = pbx.call(world.to(red));
+      if ((await nodeOf(one)) === 'fs-red-1') return one;
+      return void (await one.bye());
+    }, 'a call lives there');
+    const state = world.mesh.client(StateServiceClient, 'state-1');
+    const stop = new AbortController();
+    const seen: NodeStatus[] = [];
+    const everything = { role: 'NODE_ROLE_UNSPECIFIED', group: '' } as const;
+    const watching = (async () => {
+      for await (const { event } of serverStream(state, 'watchNodes', everything, { signal: stop.signal }))
+        if (event?.$case === 'put' && event.value.node!.id === 'fs-red-1') seen.push(event.value.status);
+    })();
+    agent.freeze();
+    try {
+      await eventually(
+        async () =>
+          (await world.mesh.until('fs-red-1', NodeStatus.NODE_STATUS_SUSPECT)).evidence.length === 2,
+        'etcd and NATS miss it',
+        15_000,
+      );
+      await callsAround('fs-red-1');
+      expect((await live.reinvite()).status).toBe(200);
+    } finally {
+      agent.thaw();
+    }
+    await world.mesh.until('fs-red-1', NodeStatus.NODE_STATUS_UP);
+    await live.bye();
+    stop.abort();
+    await watching.catch(() => {});
+    expect(seen).not.toContain(NodeStatus.NODE_STATUS_DOWN);
   });
 
   it('killed between two calls: the table says so at once, and the next call goes elsewhere', async () => {

@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { BackendState, LoadReport, Node, NodeRole } from '@callmesh/proto/node';
 import { Etcd, type EtcdLease, Nats, publishLoad, publishNode } from '@callmesh/runtime';
 import { testApp } from '../support/app.ts';
@@ -11,6 +13,8 @@ export class FakeNode {
   sessions = 0;
   #epoch: string;
   #seq = 0;
+  /** Where nobody answers. */
+  #sipPort = 1;
   readonly #etcd: Etcd;
   readonly #nats: Nats;
   #lease: EtcdLease | undefined;
@@ -25,7 +29,7 @@ export class FakeNode {
   }
 
   get record(): Node {
-    const sipUri = 'sip:127.0.0.1:5080;transport=udp';
+    const sipUri = `sip:127.0.0.1:${this.#sipPort};transport=udp`;
     const role = NodeRole.NODE_ROLE_MEDIA;
     return Node.fromPartial({ id: this.id, role, group: 'media-a', sipUri, weight: 1, epoch: this.#epoch });
   }
@@ -38,6 +42,17 @@ export class FakeNode {
     await Promise.all([this.#etcd.start(), this.#nats.start()]);
     this.register();
     this.speak();
+  }
+
+  /** It says something at its SIP address, until that is closed. */
+  async answersSip(): Promise<{ close(): void }> {
+    const socket = createSocket('udp4');
+    socket.on('message', (_, { port, address }) => socket.send('SIP/2.0 200 OK\r\n\r\n', port, address));
+    socket.bind(0, '127.0.0.1');
+    await once(socket, 'listening');
+    this.#sipPort = socket.address().port;
+    this.register();
+    return socket;
   }
 
   register(): void {

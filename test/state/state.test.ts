@@ -191,6 +191,30 @@ describe('the live node table', () => {
     await Promise.all(wires.map((wire) => wire.stop()));
   }, 40_000);
 
+  it('only suspects a node that is cut off from the mesh while it answers SIP', async () => {
+    const sip = await a.answersSip();
+    for (const n of clients.keys())
+      await eventually(
+        async () => (await row(a.id, n)).node!.sipUri === a.record.sipUri,
+        'its address is known',
+      );
+    const seen = follow();
+    // One that gets no answer any more is dead; this one is just missed by etcd and NATS.
+    await a.die();
+    const missed = await eventually(async () => {
+      const state = await row(a.id);
+      return state.evidence.length === 2 && state;
+    }, 'both stores miss it');
+    expect(missed.status).toBe(suspect);
+    expect(missed.reason).toContain('cut off from the mesh, but it answers SIP');
+    await pause(3_000);
+    await told(a.id, suspect);
+    sip.close();
+    await told(a.id, down);
+    await seen.close();
+    expect(seen.statuses.get(a.id)).toEqual([up, suspect, down]);
+  });
+
   it('drains by wish, kept in etcd, seen by all replicas, and over a restart of the node', async () => {
     a.sessions = 2;
     a.report();

@@ -20,6 +20,7 @@ import { firstReports } from './adapters/first-reports.ts';
 import { Leader } from './adapters/leader.ts';
 import { natsFeed } from './adapters/nats-feed.ts';
 import { Sessions } from './adapters/sessions.ts';
+import { sipProber } from './adapters/sip-prober.ts';
 import { tableFile } from './adapters/table-file.ts';
 import { configSchema } from './config.ts';
 import { Recent } from './domain/recent.ts';
@@ -43,6 +44,7 @@ await runService('state', configSchema, (app, config) => {
   app.add(natsFeed(app, nats, table));
   const watchers = app.add(new Watchers(app, nats, table));
   app.add(firstReports(table, etcd, nats, () => watchers.judge()));
+  app.add(sipProber(table));
   const recent = new Recent();
   const service = stateService(app, { etcd, table, recent, watchers });
   const server = app.add(grpcServer(app, config.grpc, [[StateServiceService, service]]));

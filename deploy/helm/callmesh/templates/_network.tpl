@@ -34,6 +34,21 @@
 {{- end }}
 {{- end }}
 
+{{/* Where nodes and doors take SIP within the mesh. */}}
+{{- define "callmesh.sipPorts" -}}
+{{- $root := . -}}
+{{- $sip := list -}}
+{{- range $name, $_ := .Values.nodes -}}
+{{- $sip = append $sip (int (include "callmesh.node" (dict "ctx" $root "name" $name) | fromYaml).sipPort) -}}
+{{- end -}}
+{{- range $name, $_ := .Values.edges -}}
+{{- $sip = append $sip (int (include "callmesh.edge" (dict "ctx" $root "name" $name) | fromYaml).ports.sip) -}}
+{{- end -}}
+{{- range uniq $sip }}
+{{ include "callmesh.both" . | trim }}
+{{- end }}
+{{- end }}
+
 {{/* Args: a list of CIDRs. */}}
 {{- define "callmesh.blocks" -}}
 {{- range . }}
@@ -63,7 +78,10 @@
 {{- end -}}
 {{- end }}
 
-{{/* Args: ctx, component, name?, rules, anywhere? (may send wherever it must: SIP and media of parties outside). */}}
+{{/*
+  Args: ctx, component, name?, rules, anywhere? (may send wherever it must: SIP and media of parties outside), to? (may
+  send there beside the mesh's own ports).
+*/}}
 {{- define "callmesh.policy" -}}
 ---
 apiVersion: networking.k8s.io/v1
@@ -74,7 +92,7 @@ metadata:
 spec:
   podSelector:
     matchLabels: {{- include "callmesh.selector" . | nindent 6 }}
-  policyTypes: [Ingress{{ if .anywhere }}, Egress{{ end }}]
+  policyTypes: [Ingress{{ if or .anywhere .to }}, Egress{{ end }}]
   ingress:
     {{- range .rules }}
     {{- if .from }}
@@ -87,5 +105,7 @@ spec:
     {{- end }}
   {{- if .anywhere }}
   egress: [{}]
+  {{- else if .to }}
+  egress: {{- toYaml .to | nindent 4 }}
   {{- end }}
 {{- end }}

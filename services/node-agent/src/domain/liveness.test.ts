@@ -1,6 +1,6 @@
 import { BackendState } from '@callmesh/proto/node';
 import { describe, expect, it } from 'vitest';
-import { type Signs, verdict } from './liveness.ts';
+import { retiring, type Signs, verdict } from './liveness.ts';
 
 const alive: Signs = {
   closed: undefined,
@@ -38,5 +38,10 @@ describe('the verdict on a server', () => {
   });
   it('is paused when it refuses new sessions', () => {
     expect(verdict({ ...alive, paused: true }, 10).backend).toBe(BackendState.BACKEND_STATE_PAUSED);
+  });
+  it('is paused, with the reason, while its agent is asked to stop, unless there is worse', () => {
+    const [paused, down] = [BackendState.BACKEND_STATE_PAUSED, BackendState.BACKEND_STATE_DOWN];
+    expect(retiring(verdict(alive, 10))).toEqual({ backend: paused, reason: 'its agent is asked to stop' });
+    expect(retiring(verdict({ ...alive, closed: 'eof' }, 10))).toEqual({ backend: down, reason: 'eof' });
   });
 });

@@ -73,6 +73,7 @@ function parse(text: string, at: number): Row[] {
     // A clock that was set back since must not make a report come from the future.
     const facts = {
       ...rest,
+      sipAnsweredAt: undefined,
       node: Node.fromJSON(node),
       load: report,
       loadAt: loadAt && Math.min(loadAt, at),

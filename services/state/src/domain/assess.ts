@@ -15,6 +15,9 @@ type Verdict = Omit<Assessment, 'since'>;
 
 /** A report must be this much younger than the wish to drain, ms: a session may have been on its way. */
 const SETTLED_MS = 2_000;
+/** An answer to SIP is a sign of life for so long, ms. */
+const ANSWERED_MS = 2_000;
+const CUT_OFF = 'cut off from the mesh, but it answers SIP: its calls go on';
 
 /**
  * What the mesh may do with a node. One weak piece of evidence suspends new
@@ -27,18 +30,36 @@ export function assess(what: Omit<Case, 'held'>, before: Assessment | undefined)
   return { ...verdict, since: before?.status === verdict.status ? before.since : what.now };
 }
 
-function judge({ facts, doubt }: Omit<Case, 'held'>, evidence: Evidence[], before?: Assessment): Verdict {
-  const dead = evidence.some((one) => one.strong) || evidence.length > 1;
-  if (dead) return { status: NodeStatus.NODE_STATUS_DOWN, reason: said(evidence), evidence };
+function judge(
+  { facts, doubt, now }: Omit<Case, 'held'>,
+  evidence: Evidence[],
+  before?: Assessment,
+): Verdict {
+  if (isDead(evidence, isCutOff(facts, evidence, now)))
+    return { status: NodeStatus.NODE_STATUS_DOWN, reason: said(evidence), evidence };
   if (before?.status === NodeStatus.NODE_STATUS_DOWN && !isBack(facts, evidence, before)) {
     const kept = evidence.length > 0 ? evidence : before.evidence;
     return { status: NodeStatus.NODE_STATUS_DOWN, reason: before.reason, evidence: kept };
   }
   const retiring = retirement(facts);
   if (retiring) return { ...retirementOf(facts, retiring, evidence, before), evidence };
-  if (evidence.length > 0)
-    return { status: NodeStatus.NODE_STATUS_SUSPECT, reason: said(evidence), evidence };
+  if (evidence.length > 0) {
+    const reason = isCutOff(facts, evidence, now) ? `${said(evidence)}; ${CUT_OFF}` : said(evidence);
+    return { status: NodeStatus.NODE_STATUS_SUSPECT, reason, evidence };
+  }
   return { status: NodeStatus.NODE_STATUS_UP, reason: upReason(facts, doubt), evidence };
+}
+
+function isDead(evidence: readonly Evidence[], cutOff: boolean): boolean {
+  // What both stores miss is one observation, when the node is seen to live: it is cut off from them.
+  const pieces = cutOff ? evidence.length - 1 : evidence.length;
+  return evidence.some((one) => one.strong) || pieces > 1;
+}
+
+/** Both stores miss it, and yet it answers SIP. */
+function isCutOff({ sipAnsweredAt }: Facts, evidence: readonly Evidence[], now: number): boolean {
+  const missed = ['lease-expired', 'load-silent'].every((kind) => evidence.some((one) => one.kind === kind));
+  return missed && sipAnsweredAt !== undefined && now - sipAnsweredAt < ANSWERED_MS;
 }
 
 /** The dead are back when they report again and nothing speaks against them: half a sign is none. */
@@ -53,7 +74,8 @@ function said(evidence: readonly Evidence[]): string {
 function retirement({ desired, load }: Facts): string | undefined {
   if (desired === DesiredState.DESIRED_STATE_DRAINING) return 'draining as asked';
   if (desired === DesiredState.DESIRED_STATE_DISABLED) return 'disabled as asked';
-  if (load?.backend === BackendState.BACKEND_STATE_PAUSED) return `no new sessions: ${load.backendReason || 'paused'}`;
+  if (load?.backend === BackendState.BACKEND_STATE_PAUSED)
+    return `no new sessions: ${load.backendReason || 'paused'}`;
   return undefined;
 }
 

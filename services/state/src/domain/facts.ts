@@ -15,6 +15,8 @@ export interface Facts {
   readonly loadAt: number | undefined;
   /** Its own agent said that the server is gone, when and why. */
   readonly reportedDown: { readonly at: number; readonly reason: string } | undefined;
+  /** When it answered SIP last; it is asked only while a store misses it. */
+  readonly sipAnsweredAt?: number | undefined;
   readonly desired: DesiredState;
   /** Since when that is wanted. */
   readonly desiredAt: number;

@@ -62,6 +62,7 @@ function nextLife(facts: Facts, epoch: string, now: number): Facts {
     load: undefined,
     loadAt: undefined,
     reportedDown: undefined,
+    sipAnsweredAt: undefined,
   };
 }
 

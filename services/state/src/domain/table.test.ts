@@ -220,6 +220,35 @@ describe('a node', () => {
     expect(status('a')).toBe(NodeStatus.NODE_STATUS_DRAINING);
   });
 
+  it('that both stores miss is only suspect while it answers SIP, and dead when it does not any more', () => {
+    table.unregistered('a', now);
+    pass(1_600, ['b', 'c']);
+    expect(table.inQuestion().map(({ id }) => id)).toEqual(['a']);
+    for (let n = 0; n < 20; n += 1) {
+      table.answered('a', 'life-1', now);
+      pass(1_000, ['b', 'c']);
+      expect(status('a')).toBe(suspect);
+    }
+    expect(kinds('a')).toEqual(['lease-expired', 'load-silent']);
+    expect(table.rows.get('a')!.reason).toContain('cut off from the mesh, but it answers SIP');
+    // Another life there is none of this one.
+    table.answered('a', 'life-2', now);
+    pass(2_000, ['b', 'c']);
+    expect(status('a')).toBe(down);
+    expect(table.inQuestion()).toEqual([]);
+    table.answered('a', 'life-1', now);
+    expect(status('a')).toBe(down);
+  });
+
+  it('whose server was stuck before the stores missed it is dead although it answers SIP', () => {
+    report('a', { backend: BackendState.BACKEND_STATE_STUCK });
+    table.unregistered('a', now);
+    pass(1_600, ['b', 'c']);
+    table.answered('a', 'life-1', now);
+    pass(1_900, ['b', 'c']);
+    expect(status('a')).toBe(down);
+  });
+
   it('that refuses new sessions by itself is draining', () => {
     report('a', { backend: BackendState.BACKEND_STATE_PAUSED });
     expect(status('a')).toBe(NodeStatus.NODE_STATUS_DRAINING);

@@ -3,7 +3,7 @@ import { NodeStatus } from '@callmesh/proto/state';
 import { type Assessment, assess } from './assess.ts';
 import { doubtIn } from './doubt.ts';
 import type { Doubt } from './evidence.ts';
-import type { Facts, Limits, Sources } from './facts.ts';
+import { type Facts, isLate, type Limits, type Sources } from './facts.ts';
 import { firstLife, withDown, withRecord, withReport } from './lives.ts';
 
 /** A row: the facts, what they amount to, and since when. */
@@ -115,6 +115,20 @@ export class NodeTable {
     this.#change(lifecycle.nodeId, (facts) =>
       lifecycle.epoch === facts.node.epoch ? withDown(facts, lifecycle.reason, now) : facts,
     );
+  }
+
+  /** Nodes that a store misses, and that are not dead yet: who asks them may learn that they live. */
+  inQuestion(): Node[] {
+    const late = this.#limits.silenceMs / 2;
+    return [...this.#facts.values()]
+      .filter((facts) => facts.leaseLostAt !== undefined || isLate(facts, this.#sources, late))
+      .filter(({ node }) => this.#rows.get(node.id)?.status !== NodeStatus.NODE_STATUS_DOWN)
+      .map(({ node }) => node);
+  }
+
+  /** A node answered SIP. */
+  answered(id: string, epoch: string, now: number): void {
+    this.#change(id, (facts) => (facts.node.epoch === epoch ? { ...facts, sipAnsweredAt: now } : facts));
   }
 
   /** What the operator wants of a node, known or not. */
