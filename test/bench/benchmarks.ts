@@ -1,5 +1,6 @@
+import { decide, decide3 } from './decide/decide.ts';
 import type { Benchmark } from './frame/benchmark.ts';
 import { skew } from './skew/skew.ts';
 
 /** In the order `all` runs them. */
-export const benchmarks: readonly Benchmark[] = [skew];
+export const benchmarks: readonly Benchmark[] = [skew, decide, decide3];
