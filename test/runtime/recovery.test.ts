@@ -50,7 +50,7 @@ describe('snapshots of legs', () => {
     const claims = ['c', 'd', 'e'].map((nodeId) => ({ ...snapshot, heir: { nodeId, epoch: '1' } }));
     const won = await Promise.all(claims.map((claim) => store.replace(claim, revision)));
     expect(won.filter(Boolean)).toHaveLength(1);
-    expect((await store.get('b', 'leg'))!.snapshot.heir).toEqual(claims[won.indexOf(true)]!.heir);
+    expect((await store.get('b', 'leg'))!.snapshot.heir).toEqual(claims[won.findIndex(Boolean)]!.heir);
   });
 
   it('are gone when they are removed, and nobody claims them then', async () => {

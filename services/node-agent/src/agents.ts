@@ -58,6 +58,7 @@ export async function freeSwitchAgent(
     calls,
     onLoad: (now) => (now ? load.flush() : load.kick()),
     left: async (node) => (backend.takeover ? legsLeft(store, node) : new Set()),
+    isGivenUp: async () => backend.takeover && (await snapshots.isGivenUp()),
     attendants: [
       waits,
       ...(backend.takeover ? [snapshots] : []),

@@ -151,6 +151,7 @@ export class ScriptedAgent {
         calls: { publish: (event: CallEvent) => void this.told.push(event) } as unknown as CallPublisher,
         onLoad: () => {},
         left: async () => new Set(),
+        isGivenUp: async () => false,
         attendants: [waits],
       },
     );

@@ -45,16 +45,21 @@ export class RecoveryStore {
     await this.#write(snapshot, {});
   }
 
-  /** Writes it if nobody has since `revision`; false when somebody has. */
-  async replace(snapshot: RecoverySnapshot, revision: number): Promise<boolean> {
+  /** Writes it if nobody has since `revision`, 0 for never, and returns the new one; undefined when somebody has. */
+  async replace(snapshot: RecoverySnapshot, revision: number): Promise<number | undefined> {
     const expect = { expect: { lastSubjectSequence: revision } };
     try {
-      await this.#write(snapshot, expect);
-      return true;
+      return await this.#write(snapshot, expect);
     } catch (error) {
-      if (OTHER_REVISION.includes(codeOf(error))) return false;
+      if (OTHER_REVISION.includes(codeOf(error))) return undefined;
       throw error;
     }
+  }
+
+  /** Tells of each writing of a node's legs that comes while NATS is there. */
+  watch(nodeId: string, onWritten: (snapshot: RecoverySnapshot) => void): { close(): void } {
+    const all = `${SUBJECT}.${token(nodeId)}.*`;
+    return this.#nats.subscribe(all, (message) => onWritten(decode(RecoverySnapshot, message)));
   }
 
   async get(nodeId: string, legUuid: string): Promise<Kept | undefined> {
@@ -97,12 +102,12 @@ export class RecoveryStore {
     return kept;
   }
 
-  async #write(snapshot: RecoverySnapshot, options: object): Promise<void> {
+  async #write(snapshot: RecoverySnapshot, options: object): Promise<number> {
     await this.#open();
     const subject = subjectOf(snapshot.life?.nodeId ?? '', snapshot.legUuid);
     try {
       const payload = encode(RecoverySnapshot, snapshot);
-      await this.#nats.js.publish(subject, payload, { timeout: ANSWER_MS, ...options });
+      return (await this.#nats.js.publish(subject, payload, { timeout: ANSWER_MS, ...options })).seq;
     } catch (error) {
       // The store may have lost its streams: they are made again.
       if (!OTHER_REVISION.includes(codeOf(error))) this.#manager = undefined;

@@ -19,10 +19,10 @@ class Store {
     this.#revision += 1;
     this.#kept.set(snapshot.legUuid, { snapshot, revision: this.#revision });
   }
-  async replace(snapshot: RecoverySnapshot, revision: number): Promise<boolean> {
-    if (this.#kept.get(snapshot.legUuid)?.revision !== revision) return false;
+  async replace(snapshot: RecoverySnapshot, revision: number): Promise<number | undefined> {
+    if (this.#kept.get(snapshot.legUuid)?.revision !== revision) return undefined;
     await this.put(snapshot);
-    return true;
+    return this.#revision;
   }
   async get(_: string, legUuid: string): Promise<Kept | undefined> {
     return this.#kept.get(legUuid);

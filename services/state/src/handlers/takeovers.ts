@@ -201,10 +201,14 @@ export class Takeovers implements Component {
     return new Map(answer.legs.map(({ legUuid, outcome }) => [legUuid, outcome]));
   }
 
-  /** What stays says that this leg is no more the dead node's to tell of, until the store forgets it. */
+  /**
+   * What stays says that this leg is no more the dead node's to tell of, until the store forgets it. A node that goes on
+   * with legs of its own last life has written there already.
+   */
   async #settle(leg: RecoverySnapshot, heir: NodeLife, outcome: string, role: string): Promise<void> {
     this.#metrics.leg(heir.nodeId, role, outcome);
     this.#app.log.info({ leg: leg.legUuid, session: leg.sessionId, heir: heir.nodeId, outcome }, 'leg');
+    if (heir.nodeId === leg.life?.nodeId && outcome === 'resumed') return;
     await this.#parts.store.put(
       RecoverySnapshot.fromPartial({ ...leg, heir, outcome, channel: Buffer.alloc(0), leg: '' }),
     );

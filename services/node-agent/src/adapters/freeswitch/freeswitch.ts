@@ -16,6 +16,7 @@ import { CUSTOM, EVENTS } from './events.ts';
 import { Legs } from './legs.ts';
 import { askLife, askPlace, NOWHERE, type Place } from './life.ts';
 import { Pulse } from './pulse.ts';
+import { Standstill } from './standstill.ts';
 
 /** How long after a connection was made it is compared again: the list lags, and what it lacked had no event. */
 const CAUGHT_UP_MS = 1_000;
@@ -28,6 +29,8 @@ export interface FreeSwitchOutlets {
   readonly onLoad: (now: boolean) => void;
   /** Legs of earlier lives of the node that others go on with. */
   readonly left: (node: Node) => Promise<ReadonlySet<string>>;
+  /** Whether others go on with the legs of this life, so that it is over. Errors: unavailable. */
+  readonly isGivenUp: () => Promise<boolean>;
   /** Who else works over the connection. */
   readonly attendants: readonly Attendant[];
 }
@@ -47,6 +50,11 @@ export class FreeSwitch implements Component, LoadSource {
   #shutdown = false;
   #retires = false;
   #again: NodeJS.Timeout | undefined;
+  readonly #standstill = new Standstill(async () => {
+    const over = await this.#outlets.isGivenUp();
+    if (over) this.giveWay();
+    return !over;
+  });
 
   /** `file` keeps the live legs across a restart of the agent. */
   constructor(app: App, identity: Identity, address: EslAddress, file: string, outlets: FreeSwitchOutlets) {
@@ -135,6 +143,13 @@ export class FreeSwitch implements Component, LoadSource {
     this.#outlets.onLoad(true);
   }
 
+  /** Others go on with legs of this life: it ends as if it were killed, so that no far end hears of it. */
+  giveWay(): void {
+    if (this.epoch === undefined) return;
+    this.#app.log.warn({ epoch: this.epoch }, 'others go on with its calls: it is ended');
+    this.connection.api('fsctl crash').catch(() => {});
+  }
+
   load(now: number): Load {
     return {
       sessions: this.#legs.table.size,
@@ -208,7 +223,7 @@ export class FreeSwitch implements Component, LoadSource {
   }
 
   #verdict(now: number): Verdict {
-    const found = verdict(this.#pulse.signs(this.#closed), now);
+    const found = this.#standstill.seen(verdict(this.#pulse.signs(this.#closed), now), now);
     return this.#retires ? retiring(found) : found;
   }
 

@@ -17,6 +17,10 @@ const LOOK_MS = 100;
 const BATCH = 20;
 
 const RESUMED = 'resumed';
+/** States of a leg that goes on; before, it is on its way, and after, it ends. */
+const RUNNING = new Set([
+  ...['CS_EXECUTE', 'CS_SOFT_EXECUTE', 'CS_PARK', 'CS_EXCHANGE_MEDIA', 'CS_CONSUME_MEDIA', 'CS_HIBERNATE'],
+]);
 
 /** Goes on with legs of a dead node: hands their snapshots to this one's FreeSWITCH, and sees that each is there. */
 export class Heir {
@@ -65,7 +69,7 @@ export class Heir {
         if (!kept[index] && !here[index]) return { legUuid, outcome: 'no_snapshot' };
         return {
           legUuid,
-          outcome: await this.#look(legUuid, kept[index]?.snapshot.otherLegUuid ?? '', until),
+          outcome: await this.#look(legUuid, until),
         };
       }),
     );
@@ -96,13 +100,13 @@ export class Heir {
   }
 
   /** "Recovered" is no proof: a leg is there when its far end answered, and is connected to whom it was. */
-  async #look(uuid: string, otherLegUuid: string, until: number): Promise<string> {
+  async #look(uuid: string, until: number): Promise<string> {
     while (Date.now() < until) {
       const dump = await this.#freeswitch.connection
         .bgapi(`uuid_dump ${uuid} json`, COMMAND_MS)
         .catch(() => undefined);
       const fields = dump && EslEvent.fromJson(dump.body);
-      if (fields && isResumed(fields, otherLegUuid)) return RESUMED;
+      if (fields && isResumed(fields)) return RESUMED;
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
     return 'not_answered';
@@ -131,9 +135,7 @@ function withoutHalves(outcomes: readonly LegOutcome[], kept: readonly (Kept | u
   });
 }
 
-function isResumed(fields: EslEvent, otherLegUuid: string): boolean {
-  if (fields.get('Answer-State') !== 'answered') return false;
-  const state = fields.get('Channel-State') ?? '';
-  if (state === 'CS_INIT' || state === 'CS_HANGUP') return false;
-  return otherLegUuid === '' || fields.get('Other-Leg-Unique-ID') !== undefined;
+/** A connected leg leaves CS_RESET when it is with its other leg again, whether media passes through here or not. */
+function isResumed(fields: EslEvent): boolean {
+  return fields.get('Answer-State') === 'answered' && RUNNING.has(fields.get('Channel-State') ?? '');
 }

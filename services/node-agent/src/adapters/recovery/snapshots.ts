@@ -43,6 +43,8 @@ export interface SnapshotSource {
   legs(): readonly Leg[];
   /** Nobody goes on with a leg of an earlier life. */
   endLeft(uuid: string): void;
+  /** Another node goes on with legs of this life: it ends at once, without a word to the far ends. */
+  giveWay(): void;
 }
 
 /** Keeps a snapshot of each answered leg of the mesh outside the node, as long as the leg lives. */
@@ -55,11 +57,13 @@ export class Snapshots implements Attendant, Component {
   readonly #source: () => SnapshotSource;
   /** Legs whose snapshot is to be written, or removed when they are gone; in order. */
   readonly #due = new Set<string>();
-  readonly #kept = new Set<string>();
+  /** Legs whose snapshot is in the store, and the revision that wrote it: whoever wrote since has claimed the leg. */
+  readonly #kept = new Map<string, number>();
   readonly #busy = new Set<string>();
   #settle: NodeJS.Timeout | undefined;
   #sweep: NodeJS.Timeout | undefined;
   #unclaimed: NodeJS.Timeout | undefined;
+  #claims: { close(): void } | undefined;
 
   constructor(app: App, nodeId: string, store: RecoveryStore, source: () => SnapshotSource) {
     this.#app = app;
@@ -75,13 +79,26 @@ export class Snapshots implements Attendant, Component {
 
   async start(): Promise<void> {
     this.#sweep = setInterval(() => this.#all(), SWEEP_MS);
+    this.#claims = this.#store.watch(this.#nodeId, (snapshot) => {
+      if (this.#isClaimed(snapshot)) this.#source().giveWay();
+    });
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#sweep);
     clearTimeout(this.#settle);
     clearTimeout(this.#unclaimed);
+    this.#claims?.close();
     this.#due.clear();
+  }
+
+  /** Whether others go on with legs of this life; it is over then. Errors: unavailable. */
+  async isGivenUp(): Promise<boolean> {
+    return (await this.#store.list(this.#nodeId)).some(({ snapshot }) => this.#isClaimed(snapshot));
+  }
+
+  #isClaimed({ life, heir }: RecoverySnapshot): boolean {
+    return heir !== undefined && life?.epoch === this.#source().epoch;
   }
 
   /** Of legs that ended while nobody listened no event comes any more. */
@@ -89,7 +106,12 @@ export class Snapshots implements Attendant, Component {
     const { epoch } = this.#source();
     this.#kept.clear();
     const kept = await this.#store.list(this.#nodeId).catch(() => []);
-    for (const { snapshot } of kept) if (snapshot.life?.epoch === epoch) this.note(snapshot.legUuid, true);
+    if (kept.some(({ snapshot }) => this.#isClaimed(snapshot))) return this.#source().giveWay();
+    for (const { snapshot, revision } of kept) {
+      if (snapshot.life?.epoch !== epoch) continue;
+      this.#kept.set(snapshot.legUuid, revision);
+      this.note(snapshot.legUuid);
+    }
     this.#all();
     clearTimeout(this.#unclaimed);
     this.#unclaimed = setTimeout(() => void this.#giveUp().catch(() => {}), UNCLAIMED_MS);
@@ -98,6 +120,8 @@ export class Snapshots implements Attendant, Component {
   /** Legs of earlier lives that nobody wanted: whoever writes first has them. */
   async #giveUp(): Promise<void> {
     const { epoch } = this.#source();
+    // It died meanwhile, and its next life waits for itself.
+    if (epoch === undefined) return;
     for (const { snapshot, revision } of await this.#store.list(this.#nodeId)) {
       const { legUuid, life, heir, outcome } = snapshot;
       if (life?.epoch === epoch || heir || outcome) continue;
@@ -110,7 +134,7 @@ export class Snapshots implements Attendant, Component {
     if (CHANGES.has(event.name)) this.#noteAll(event);
     // It ends its calls itself: nobody is to go on with them.
     else if (event.name === 'SHUTDOWN')
-      for (const uuid of [...this.#kept]) void this.#drop(uuid).catch(() => {});
+      for (const uuid of [...this.#kept.keys()]) void this.#drop(uuid).catch(() => {});
   }
 
   onCustom(event: EslEvent): void {
@@ -122,9 +146,8 @@ export class Snapshots implements Attendant, Component {
     this.#later();
   }
 
-  /** A leg that is to be taken anew; `kept`: the store has it already. */
-  note(uuid: string, kept = false): void {
-    if (kept) this.#kept.add(uuid);
+  /** A leg that is to be taken anew. */
+  note(uuid: string): void {
     this.#due.add(uuid);
     this.#later();
   }
@@ -201,8 +224,17 @@ export class Snapshots implements Attendant, Component {
       mediaAddress: variableOf(body, 'local_media_ip') ?? '',
       takenAt: new Date(),
     });
-    this.#kept.add(leg.uuid);
-    await this.#store.put(snapshot);
+    const revision = await this.#store.replace(snapshot, this.#kept.get(leg.uuid) ?? 0);
+    if (revision === undefined) await this.#meet(leg.uuid);
+    else this.#kept.set(leg.uuid, revision);
+  }
+
+  /** Somebody else wrote: who goes on with the leg, or an earlier life had it. */
+  async #meet(uuid: string): Promise<void> {
+    const found = await this.#store.get(this.#nodeId, uuid);
+    if (found && this.#isClaimed(found.snapshot)) return this.#source().giveWay();
+    this.#kept.set(uuid, found?.revision ?? 0);
+    this.note(uuid);
   }
 }
 
