@@ -8,8 +8,8 @@ import { ScriptedCache } from './support/scripted-cache.ts';
 
 const ALICE = 'alice@acme.example';
 const PATH = 'sip:kama-wss-1@10.0.0.1:5060;lr;ob';
-/** How long FreeSWITCH has been up, milliseconds. */
-const UPTIME = 3_600_000;
+/** Since when FreeSWITCH has been up, Unix milliseconds. */
+let began: number;
 
 let cache: ScriptedCache;
 let attended: Attended;
@@ -39,7 +39,7 @@ function list(): string {
 }
 
 const answer = (command: string) => {
-  if (command === 'uptime ms') return String(UPTIME);
+  if (command === 'uptime ms') return String(Date.now() - began);
   return command === 'sofia status profile mesh reg' ? list() : '+OK';
 };
 
@@ -48,6 +48,7 @@ beforeEach(async () => {
   listed = [];
   missing = false;
   deadDoor = 'none';
+  began = Date.now() - 3_600_000;
   const scripted = scriptedApp();
   lacks = scripted.lacks;
   cache = await ScriptedCache.start(scripted.app);
@@ -197,7 +198,7 @@ describe('after a connection was made', () => {
 
   it('what another router keeps, and what FreeSWITCH lost with its last life, stays', async () => {
     known('sip:elsewhere@x', { routerId: 'fs-router-2' });
-    known('sip:before@x', { cseq: Math.floor((Date.now() - UPTIME) / 1000) - 5 });
+    known('sip:before@x', { cseq: Math.floor(began / 1000) - 5 });
     known('sip:gone@x');
     await start();
     await told(`gone ${ALICE} sip:gone@x`);
@@ -215,6 +216,18 @@ describe('after a connection was made', () => {
     deadDoor = 'none';
     (parts[0] as Registrations).doorsChanged();
     await told(`gone ${ALICE} sip:page@x`, `put ${ALICE} sip:page@x`);
+  });
+
+  it('what FreeSWITCH kept from the life before, and nobody else did, is left alone until it comes again', async () => {
+    known('sip:stays@x');
+    listed = [{ contact: 'sip:stays@x' }];
+    await start();
+    began = Date.now();
+    listed = [{ contact: 'sip:stays@x' }, { contact: 'sip:moved@x' }];
+    await attended.connect();
+    listed = [{ contact: 'sip:stays@x' }, { contact: 'sip:moved@x', left: 310 }];
+    await attended.connect();
+    await told(`put ${ALICE} sip:moved@x`);
   });
 
   it('what is heard while the list is fetched is newer than the list', async () => {

@@ -16,6 +16,8 @@ const SOON_MS = 1_000;
 const DOORS_MS = 100;
 const FAILED_MS = 5_000;
 const ANYWAY_MS = 300_000;
+/** The same life is told to have begun at times this far apart, milliseconds. */
+const SAME_LIFE_MS = 1_000;
 /** Names an API command takes as they are. */
 const WORD = /^[\w.+@-]+$/;
 
@@ -30,6 +32,8 @@ export class Registrations implements Attendant, Component {
   #connection: EslConnection | undefined;
   #leave: NodeJS.Timeout | undefined;
   readonly #due = new Due(() => this.#compareSafely());
+  /** FreeSWITCH's life: since when, and the contacts it had kept from the one before that we have seen. */
+  #life: { readonly began: number; readonly inherited: ReadonlyMap<string, Device> } | undefined;
   /** Contacts, and whole addresses of record, heard of while the lists are compared: that is newer than both. */
   #heard: Set<string> | undefined;
 
@@ -107,10 +111,19 @@ export class Registrations implements Attendant, Component {
     const list = await connection.bgapi('sofia status profile mesh reg', COMMAND_MS);
     const listed = listedDevices(list.body, now);
     if (!listed) throw new Error('FreeSWITCH does not list its registrations');
+    const { inherited } = this.#lifeOf(began, listed);
     const known = await this.#outbox.known();
     const isGone = ({ path }: Device) => this.#doors.isGone(path, now);
-    const changes = differences({ listed, known, began, isNewer, isGone });
+    const changes = differences({ listed, known, began, inherited, isNewer, isGone });
     for (const device of changes) this.#outbox.tell(device);
     if (changes.length > 0) this.#app.log.info({ changes: changes.length }, 'registrations were compared');
+  }
+
+  /** Doors send nobody to a node before we have told that it is up: what a new life lists first is old. */
+  #lifeOf(began: number, listed: readonly Device[]) {
+    const before = this.#life;
+    if (before && began < before.began + SAME_LIFE_MS) return before;
+    this.#life = { began, inherited: new Map(before && listed.map((device) => [keyOf(device), device])) };
+    return this.#life;
   }
 }

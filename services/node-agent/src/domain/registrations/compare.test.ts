@@ -9,11 +9,12 @@ const device = (more: Partial<Device> = {}): Device => ({
   ...more,
 });
 const other = device({ contact: 'sip:phone@10.0.0.1' });
-const compare = (listed: Device[], known: Device[], newer: Device[] = []) =>
+const compare = (listed: Device[], known: Device[], newer: Device[] = [], kept: Device[] = []) =>
   differences({
     listed,
     known,
     began: BEGAN,
+    inherited: new Map(kept.map((one) => [`${one.aor} ${one.contact}`, one])),
     isNewer: (one) => newer.some((n) => n.contact === one.contact),
     isGone: ({ path }) => path[0] === 'gone',
   });
@@ -41,6 +42,12 @@ describe('what session-cache is told after a comparison', () => {
 
   it('is nothing of a device that FreeSWITCH only forgot when it began anew', () => {
     expect(compare([], [device({ at: BEGAN - 1 })])).toEqual([]);
+  });
+
+  it('is nothing of a device that FreeSWITCH kept from an earlier life, unless it came again since', () => {
+    expect(compare([device()], [], [], [device()])).toEqual([]);
+    const again = device({ expiresAt: device().expiresAt + 60_000 });
+    expect(compare([again], [], [], [device()])).toEqual([again]);
   });
 
   it('is that a device has gone to which no way leads, kept or forgotten', () => {

@@ -10,6 +10,8 @@ export interface Comparison {
   readonly known: readonly Device[];
   /** When this life of FreeSWITCH began, milliseconds. */
   readonly began: number;
+  /** What FreeSWITCH had kept from an earlier life when this one began: session-cache heard of it then, and of its end. */
+  readonly inherited: ReadonlyMap<string, Device>;
   /** True for what was heard of while the two lists were fetched: it is newer than both. */
   readonly isNewer: (device: Device) => boolean;
   /** True where no call can arrive any more, whatever FreeSWITCH has. */
@@ -21,13 +23,14 @@ export interface Comparison {
  * What FreeSWITCH lost when it began anew stays: the agent is behind its door as before,
  * and every router reaches it by the path.
  */
-export function differences({ listed, known, began, isNewer, isGone }: Comparison): Device[] {
+export function differences({ listed, known, began, inherited, isNewer, isGone }: Comparison): Device[] {
   const there = new Map(known.map((device) => [keyOf(device), device]));
   const reached = listed.filter((device) => !isGone(device));
   const here = new Set(reached.map(keyOf));
   const missing = reached.flatMap((device) => {
     const before = there.get(keyOf(device));
-    if (before && before.expiresAt >= device.expiresAt - ALIKE_MS) return [];
+    const heard = before ?? inherited.get(keyOf(device));
+    if (heard && heard.expiresAt >= device.expiresAt - ALIKE_MS) return [];
     // A longer life of what is known does not outdate what another router has heard since.
     return [{ ...device, at: before?.at ?? device.at }];
   });
