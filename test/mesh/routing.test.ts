@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '@callmesh/local';
 import { SessionCacheServiceClient } from '@callmesh/proto/session';
 import { NodeStatus, StateServiceClient } from '@callmesh/proto/state';
@@ -304,6 +305,36 @@ describe('nodes that fail', () => {
     stop.abort();
     await watching.catch(() => {});
     expect(seen).not.toContain(NodeStatus.NODE_STATUS_DOWN);
+  });
+
+  it('killed while a call rings there: another answers it within two seconds, and the session is its own', async () => {
+    for (const id of nodesOf('red')) await world.mesh.set(id, { ringing: true, answerDelayMs: 60_000 });
+    const pbx = await world.pbx(red);
+    const mine = pbx.call(world.to(red));
+    const dying = await eventually(async () => {
+      for (const id of nodesOf('red'))
+        if ((await world.mesh.channels(id)).some((one) => one.call_id === mine.callId)) return id;
+    }, 'it rings somewhere');
+    const other = nodesOf('red').find((id) => id !== dying)!;
+    await world.mesh.set(other, { ringing: false, answerDelayMs: 0 });
+    await delay(700);
+    const killed = performance.now();
+    await world.mesh.node(dying).server.kill();
+    expect(await nodeOf(mine)).toBe(other);
+    expect(performance.now() - killed).toBeLessThan(2_000);
+    const cache = world.mesh.client(SessionCacheServiceClient, 'session-cache-1');
+    const key = {
+      ...{ tenantId: 't01', role: 'NODE_ROLE_MEDIA' as const },
+      key: { $case: 'callId' as const, value: mine.callId },
+    };
+    const found = () => call(cache, 'get', key).catch((error) => error.code as string);
+    const isThere = (binding: Awaited<ReturnType<typeof found>>) =>
+      typeof binding !== 'string' && binding.nodeId === other;
+    await eventually(async () => isThere(await found()), 'the session lives where it was answered');
+    await mine.bye();
+    await world.mesh.node(dying).server.start();
+    await eventually(async () => (await found()) === 'not_found', 'nothing is left of it');
+    await world.mesh.until(dying, NodeStatus.NODE_STATUS_UP);
   });
 
   it('killed between two calls: the table says so at once, and the next call goes elsewhere', async () => {
