@@ -16,7 +16,7 @@ const ATTEMPTS = 4;
 const [command, ...args] = process.argv.slice(2);
 const entry = join(ROOT, 'deploy', 'local', `${command}.ts`);
 if (!command || !existsSync(entry)) {
-  console.error(`bootstrap: no command ${command}; expected demo, test, check, bench or generate`);
+  console.error(`bootstrap: no command ${command}; expected demo, test, check, bench, faults or generate`);
   process.exit(2);
 }
 
