@@ -35,8 +35,8 @@ const freeswitch = z.strictObject({
    * 127.0.0.1:8022 as freeswitch/common has it. Absent: nobody answers, and it refuses what it must ask.
    */
   xml: z.strictObject({ listen: loopback }).optional(),
-  /** Keeps answered legs outside the node and goes on with those of dead ones. Not finished: off. */
-  takeover: z.boolean().default(false),
+  /** Keeps answered legs outside the node and goes on with those of dead ones. */
+  takeover: z.boolean().default(true),
   /**
    * What becomes of the node when its agent is asked to stop: `drain` waits for the end of its calls, at most
    * shutdown.drain_s; `leave` gives it up at once, calls or not.

@@ -37,8 +37,8 @@ export const configSchema = z.strictObject({
       keep_down_ms: z.int().min(1_000).default(600_000),
     })
     .prefault({}),
-  /** Gives calls of dead nodes to others. Not finished: off. */
-  takeover: z.boolean().default(false),
+  /** Gives calls of dead nodes to others. */
+  takeover: z.boolean().default(true),
   console: consoleSchema.optional(),
   /** Who knows of sessions: takeovers move them, and the console asks about them. */
   services: z
