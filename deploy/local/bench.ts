@@ -17,7 +17,7 @@ const child = spawn(
   ['--disable-warning=ExperimentalWarning', '--expose-gc', join(ROOT, 'test/bench/main.ts'), ...args],
   { stdio: 'inherit', env: { ...process.env, NODE_OPTIONS: options } },
 );
-// It ends what it has started, then itself; wait for that whatever the terminal sends.
+// What it has started ends with it (pdeathsig); wait for that whatever the terminal sends.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => child.kill('SIGTERM'));
 child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
