@@ -32,6 +32,7 @@ const PACKAGES = {
 /** What only the tests need beside that. */
 const TEST_PACKAGES = {
   'sipp, calls from outside': ['sip-tester'],
+  'etcdctl, which gives etcd its users': ['etcd-client'],
   'PostgreSQL, the second store of tenant-registry': ['postgresql'],
   'Chromium, agents in a browser': ['chromium'],
   'tmux, which records what a terminal shows': ['tmux'],

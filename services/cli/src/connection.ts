@@ -1,4 +1,4 @@
-import { type CommonConfig, call, fail, grpcClient } from '@callmesh/runtime';
+import { type CommonConfig, call, etcdAccess, fail, grpcClient } from '@callmesh/runtime';
 import type { Client } from '@grpc/grpc-js';
 import { Etcd3 } from 'etcd3';
 
@@ -6,6 +6,8 @@ import { Etcd3 } from 'etcd3';
 export interface ConnectionOptions {
   /** etcd endpoints, where services tell their addresses. */
   readonly etcd: readonly string[];
+  /** Who one is to etcd, and who it must be. */
+  readonly etcdAccess?: Parameters<typeof etcdAccess>[0];
   /** Addresses by service that win over etcd: "state=127.0.0.1:7001". */
   readonly server: readonly string[];
   readonly token: string;
@@ -70,8 +72,8 @@ export class Connection {
 
   /** One question to etcd. Errors: unavailable. */
   async etcd<T>(question: (etcd: Etcd3) => Promise<T>): Promise<T> {
-    const { etcd, timeoutMs } = this.#options;
-    this.#etcd ??= new Etcd3({ hosts: [...etcd], dialTimeout: timeoutMs });
+    const { etcd, etcdAccess: access = {}, timeoutMs } = this.#options;
+    this.#etcd ??= new Etcd3({ hosts: [...etcd], dialTimeout: timeoutMs, ...etcdAccess(access) });
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error('no answer in time')), timeoutMs);

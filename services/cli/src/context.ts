@@ -14,6 +14,10 @@ export interface Context {
 interface GlobalOptions {
   readonly output: Format;
   readonly etcd: string;
+  readonly etcdCa?: string;
+  readonly etcdCert?: string;
+  readonly etcdKey?: string;
+  readonly etcdUser?: string;
   readonly server: readonly string[];
   readonly token: string;
   readonly tlsCa?: string;
@@ -30,6 +34,7 @@ export async function inContext(command: Command, work: (context: Context) => Pr
   process.once('SIGINT', onSignal);
   const connection = new Connection({
     etcd: options.etcd.split(',').map((url) => url.trim()),
+    etcdAccess: etcdAccessOf(options),
     server: options.server,
     token: options.token,
     tls: tlsOf(options),
@@ -53,4 +58,16 @@ function tlsOf({ tlsCa: ca, tlsCert: cert, tlsKey: key }: GlobalOptions) {
   if (ca === undefined || cert === undefined || key === undefined)
     throw fail('invalid_argument', 'expected --tls-ca, --tls-cert and --tls-key together');
   return { ca, cert, key };
+}
+
+function etcdAccessOf({ etcdCa: ca, etcdCert: cert, etcdKey: key, etcdUser: username }: GlobalOptions) {
+  const password = process.env.CALLMESH_ETCD_PASSWORD;
+  if ((cert === undefined) !== (key === undefined) || (cert !== undefined && ca === undefined))
+    throw fail('invalid_argument', 'expected --etcd-cert and --etcd-key together, and --etcd-ca with them');
+  if (username !== undefined && !password)
+    throw fail('invalid_argument', 'expected CALLMESH_ETCD_PASSWORD with --etcd-user');
+  return {
+    ...(ca !== undefined && { tls: { ca, ...(cert !== undefined && { cert, key }) } }),
+    ...(username !== undefined && { username, password }),
+  };
 }

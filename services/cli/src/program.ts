@@ -26,6 +26,14 @@ export function program(): Command {
         .env('CALLMESH_ETCD')
         .default('http://127.0.0.1:2379'),
     )
+    .addOption(new Option('--etcd-ca <file>', "CA of etcd's certificate").env('CALLMESH_ETCD_CA'))
+    .addOption(new Option('--etcd-cert <file>', 'client certificate for etcd').env('CALLMESH_ETCD_CERT'))
+    .addOption(new Option('--etcd-key <file>', 'its key').env('CALLMESH_ETCD_KEY'))
+    .addOption(
+      new Option('--etcd-user <name>', 'user of etcd; the password is CALLMESH_ETCD_PASSWORD').env(
+        'CALLMESH_ETCD_USER',
+      ),
+    )
     .addOption(
       new Option('--server <service=host:port...>', 'where a service is, instead of what etcd says').default(
         [],

@@ -17,6 +17,10 @@ describe('a service config', () => {
 
   it.each([
     ['an unknown key', `${minimal}stratgy: random\n`, 'stratgy'],
+    ['a user of etcd without password', `${minimal}etcd: { username: mesh }\n`, 'etcd.password'],
+    ['TLS to etcd without https', `${minimal}etcd: { tls: { ca: a } }\n`, 'etcd.endpoints'],
+    ['a key without its certificate', `${minimal}nats: { tls: { ca: a, key: b } }\n`, 'nats.tls.key'],
+    ['two ways into NATS', `${minimal}nats: { token: a, creds_file: b }\n`, 'nats.user'],
     ['an unknown nested key', `${minimal}nats: { servrs: [] }\n`, 'nats.servrs'],
     ['a wrong value', `${minimal}strategy: heaviest\n`, 'strategy'],
     ['a port that is none', `${minimal}grpc: { listen: "127.0.0.1:70000" }\n`, 'grpc.listen'],

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { fail } from './errors.ts';
+import { etcdConfig, natsConfig } from './stores.ts';
 
 const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/;
 
@@ -40,16 +41,8 @@ export const commonConfig = {
     })
     .prefault({}),
   http: z.strictObject({ listen: listenAddress.default('127.0.0.1:0') }).prefault({}),
-  etcd: z
-    .strictObject({ endpoints: z.array(z.url()).min(1).default(['http://127.0.0.1:2379']) })
-    .prefault({}),
-  nats: z
-    .strictObject({
-      servers: z.array(z.url()).min(1).default(['nats://127.0.0.1:4222']),
-      /** Copies JetStream keeps of streams and buckets: 1 locally, 3 in a cluster. */
-      replicas: z.int().min(1).max(5).default(1),
-    })
-    .prefault({}),
+  etcd: etcdConfig.prefault({}),
+  nats: natsConfig.prefault({}),
   /** Shared secret of the mesh, sent as bearer token on every internal call. */
   auth: z.strictObject({
     token: z.string().min(16, 'expected at least 16 characters'),

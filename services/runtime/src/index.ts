@@ -14,6 +14,7 @@ export { afterToken, pageSize, pageToken } from './page.ts';
 export { type Kept, RecoveryStore } from './recovery/store.ts';
 export { type RoleName, roleName, roleNames, roleOf } from './roles.ts';
 export { App, type Health, runService } from './service.ts';
+export { etcdAccess } from './stores.ts';
 export {
   aboutCall,
   continueTrace,

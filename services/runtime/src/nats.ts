@@ -1,11 +1,12 @@
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream';
-import type { Msg, NatsConnection } from '@nats-io/nats-core';
+import { AuthorizationError, type Msg, type NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import type { Counter } from '@opentelemetry/api';
 import type { CommonConfig } from './config.ts';
 import { fail } from './errors.ts';
 import type { Component } from './lifecycle.ts';
 import type { App } from './service.ts';
+import { credentialsOf, natsAccess } from './stores.ts';
 
 /** How long start waits for a server; a service starts without one. */
 const FIRST_CONNECT_MS = 2_000;
@@ -34,17 +35,21 @@ export class Nats implements Component {
   #connection: NatsConnection | undefined;
   #connected = false;
   #stopping = false;
+  /** Whether the first attempt ended with a reason to show. */
+  #refused = false;
   /** When the server fell silent, Unix milliseconds. */
   #silentSince: number | undefined;
   readonly #app: App;
-  readonly #servers: string[];
+  readonly #config: CommonConfig['nats'];
+  readonly #access: ReturnType<typeof natsAccess>;
   readonly #subscriptions = new Set<Subscription>();
   readonly #listeners = new Set<(connected: boolean) => void>();
   readonly #dropped: Counter;
 
   constructor(app: App, config: CommonConfig['nats']) {
     this.#app = app;
-    this.#servers = config.servers;
+    this.#config = config;
+    this.#access = natsAccess(config);
     this.replicas = config.replicas;
     this.#silentSince = Date.now();
     this.#dropped = app.meter.createCounter('callmesh_nats_dropped', {
@@ -80,7 +85,7 @@ export class Nats implements Component {
     });
     await Promise.race([first, waited]);
     clearTimeout(timer);
-    if (!this.#connected) this.#health(false, 'not reached yet');
+    if (!this.#connected && !this.#refused) this.#health(false, 'not reached yet');
   }
 
   async stop(): Promise<void> {
@@ -136,17 +141,18 @@ export class Nats implements Component {
       try {
         await this.#connect();
       } catch (error) {
-        this.#health(false, (error as Error).message);
-        await new Promise((resolve) => setTimeout(resolve, MAX_RECONNECT_MS));
+        this.#refused = true;
+        this.#health(false, this.#reasonOf(error as Error));
+        await new Promise((resolve) => setTimeout(resolve, reconnectDelay()));
       }
     }
   }
 
   async #connect(): Promise<void> {
     const connection = await connect({
-      servers: this.#servers,
+      servers: this.#config.servers,
+      ...this.#access,
       name: `${this.#app.name}/${this.#app.instance}`,
-      waitOnFirstConnect: true,
       maxReconnectAttempts: -1,
       // Refused credentials may be mended at the server, too.
       ignoreAuthErrorAbort: true,
@@ -155,7 +161,7 @@ export class Nats implements Component {
       timeout: 2_000,
       // Each request would make an Error with its stack, in case it fails: a twentieth of session-cache's time.
       noAsyncTraces: true,
-      reconnectDelayHandler: () => 100 + Math.random() * (MAX_RECONNECT_MS - 100),
+      reconnectDelayHandler: reconnectDelay,
     });
     this.#connection = connection;
     if (this.#stopping) return connection.close();
@@ -164,10 +170,20 @@ export class Nats implements Component {
     this.#health(true, '');
   }
 
+  /** What the configuration is to blame for names its key. */
+  #reasonOf(error: Error): string {
+    if (!(error instanceof AuthorizationError)) return error.message;
+    const [key] = credentialsOf(this.#config);
+    if (!key) return 'it wants nats.user, token, nkey_file or creds_file';
+    return key === 'user' ? 'it refuses nats.user with this nats.password' : `it refuses nats.${key}`;
+  }
+
   async #watch(connection: NatsConnection): Promise<void> {
     for await (const status of connection.status()) {
       if (status.type === 'disconnect' || status.type === 'staleConnection') this.#health(false, status.type);
       else if (status.type === 'reconnect') this.#health(true, '');
+      else if (status.type === 'error' && status.error instanceof AuthorizationError)
+        this.#health(false, this.#reasonOf(status.error));
       else if (status.type === 'error') this.#app.log.warn({ err: status.error }, 'NATS error');
     }
   }
@@ -195,4 +211,8 @@ export class Nats implements Component {
     this.#app.degraded('nats', connected ? null : `NATS is away (${reason})`);
     for (const listener of this.#listeners) listener(connected);
   }
+}
+
+function reconnectDelay(): number {
+  return 100 + Math.random() * (MAX_RECONNECT_MS - 100);
 }

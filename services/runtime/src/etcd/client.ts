@@ -3,6 +3,7 @@ import { ClientClosedError, Etcd3, GRPCCancelledError, isRecoverableError } from
 import type { CommonConfig } from '../config.ts';
 import { CallmeshError } from '../errors.ts';
 import { withTimeout } from '../lifecycle.ts';
+import { etcdAccess } from '../stores.ts';
 
 /**
  * Pings go only with calls under way, and no oftener than etcd allows without
@@ -27,12 +28,14 @@ const LEFT_MS = 2_000;
  */
 export class EtcdClients {
   readonly #endpoints: readonly string[];
+  readonly #access: ReturnType<typeof etcdAccess>;
   readonly #left = new Set<Etcd3>();
   #index: number;
   #current: Etcd3;
 
-  constructor({ endpoints }: CommonConfig['etcd']) {
+  constructor({ endpoints, ...access }: CommonConfig['etcd']) {
     this.#endpoints = endpoints;
+    this.#access = etcdAccess(access);
     // Instances start at different members, so that these share the load.
     this.#index = Math.floor(Math.random() * endpoints.length);
     this.#current = this.open();
@@ -47,6 +50,7 @@ export class EtcdClients {
     const hosts = this.#endpoints[this.#index % this.#endpoints.length]!;
     return new Etcd3({
       hosts,
+      ...this.#access,
       dialTimeout: 2_000,
       faultHandling: { host: () => noop, global: noop },
       grpcOptions: GRPC,

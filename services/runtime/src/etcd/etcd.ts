@@ -1,5 +1,6 @@
+import { EtcdAuthenticationFailedError, EtcdPermissionDeniedError } from 'etcd3';
 import type { CommonConfig } from '../config.ts';
-import { CallmeshError, fail } from '../errors.ts';
+import { fail } from '../errors.ts';
 import type { Component } from '../lifecycle.ts';
 import type { App } from '../service.ts';
 import { EtcdClients } from './client.ts';
@@ -98,8 +99,7 @@ export class Etcd implements Component {
       this.#health(true);
       return result;
     } catch (error) {
-      const reason =
-        error instanceof CallmeshError ? error.message : String((error as Error).message ?? error);
+      const reason = reasonOf(error);
       this.#health(false, reason);
       throw fail('unavailable', `etcd: ${reason}`, { cause: error });
     }
@@ -120,4 +120,15 @@ export class Etcd implements Component {
     // A connection that was cut may look open for long: after a silence every watch begins anew.
     if (healthy) for (const watch of this.#watches) watch.renew();
   }
+}
+
+/** Why etcd did not do it; what the configuration is to blame for names its key. */
+function reasonOf(error: unknown): string {
+  if (error instanceof EtcdAuthenticationFailedError)
+    return 'it refuses etcd.username with this etcd.password';
+  if (error instanceof EtcdPermissionDeniedError)
+    return 'etcd.username, or else the name in the certificate, may not use /callmesh/';
+  const message = String((error as Error).message ?? error);
+  if (message.includes('user name is empty')) return 'it wants etcd.username and etcd.password';
+  return message;
 }
