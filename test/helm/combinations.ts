@@ -17,6 +17,16 @@ export const combinations: readonly (readonly [name: string, example: string, va
   ['a router alone', '', { ...bare, freeswitch, network, nodes: { routers: { role: 'router' } } }],
   ['another name', 'trial', { fullnameOverride: 'mesh' }],
   ['labels and annotations', 'trial', { commonLabels: { team: 'voice' }, podAnnotations: { note: 'x' } }],
+  [
+    'stores that ask for certificates and passwords',
+    '',
+    {
+      ...bare,
+      etcd: { ...bare.etcd, tlsSecret: 'etcd-client', clientCertificate: true, username: 'mesh' },
+      nats: { ...bare.nats, tlsSecret: 'nats-ca', auth: 'password', user: 'mesh' },
+    },
+  ],
+  ['NATS with a token', 'production', { nats: { auth: 'token' } }],
   ['PostgreSQL in the cluster', 'trial', { postgresql: { bundled: true } }],
   ['PostgreSQL elsewhere', 'trial', database],
   ['a token that is changed', 'production', { acceptNextToken: true }],

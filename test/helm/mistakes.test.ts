@@ -19,6 +19,18 @@ const mistakes: readonly (readonly [what: string, values: Values, sentence: stri
   ],
   ['no etcd', { etcd: { bundled: false } }, 'list the addresses of your etcd, or set etcd.bundled'],
   ['etcd here and elsewhere', { etcd: { endpoints: ['http://etcd:2379'] } }, 'set one of the two'],
+  ['a user of the trial etcd', { etcd: { username: 'mesh' } }, 'knows neither TLS nor users'],
+  ['a certificate nobody named', { nats: { clientCertificate: true } }, 'in nats.tlsSecret'],
+  [
+    'TLS to plain etcd',
+    { etcd: { bundled: false, endpoints: ['http://etcd:2379'], tlsSecret: 'x' } },
+    'is not https://',
+  ],
+  [
+    'a password of nobody',
+    { nats: { bundled: false, servers: ['nats://nats:4222'], auth: 'password' } },
+    'say whose password',
+  ],
   ['no NATS', { nats: { bundled: false } }, 'list the addresses of your nats'],
   ['PostgreSQL here and elsewhere', { postgresql: { bundled: true, external: true } }, 'set one of the two'],
   [

@@ -9,10 +9,23 @@ grpc:
   tls: { cert: /etc/callmesh/tls/tls.crt, key: /etc/callmesh/tls/tls.key, ca: /etc/callmesh/tls/ca.crt }
   {{- end }}
 http: { listen: "${POD_IP}:{{ .admin }}" }
-etcd: { endpoints: {{ include "callmesh.etcdEndpoints" $root | fromJsonArray | toJson }} }
+etcd:
+  endpoints: {{ include "callmesh.etcdEndpoints" $root | fromJsonArray | toJson }}
+  {{- with $root.Values.etcd.username }}
+  username: {{ quote . }}
+  password: ${CALLMESH_ETCD_PASSWORD}
+  {{- end }}
+  {{- include "callmesh.storeTls" (dict "ctx" $root "store" "etcd") | nindent 2 }}
 nats:
   servers: {{ include "callmesh.natsServers" $root | fromJsonArray | toJson }}
   replicas: {{ if $root.Values.nats.bundled }}1{{ else }}{{ $root.Values.nats.replicas }}{{ end }}
+  {{- if eq $root.Values.nats.auth "password" }}
+  user: {{ quote $root.Values.nats.user }}
+  password: ${CALLMESH_NATS_PASSWORD}
+  {{- else if eq $root.Values.nats.auth "token" }}
+  token: ${CALLMESH_NATS_TOKEN}
+  {{- end }}
+  {{- include "callmesh.storeTls" (dict "ctx" $root "store" "nats") | nindent 2 }}
 auth: { token: "${CALLMESH_TOKEN}" }
 shutdown: { drain_s: {{ sub (int $root.Values.serviceGraceSeconds) 5 }} }
 telemetry:
@@ -21,6 +34,17 @@ telemetry:
   otlp: { endpoint: {{ . | quote }} }
   {{- end }}
 state_dir: /var/lib/callmesh
+{{- end }}
+
+{{/* TLS towards a store of yours; args: ctx, store. */}}
+{{- define "callmesh.storeTls" -}}
+{{- $values := index .ctx.Values .store -}}
+{{- $folder := printf "/etc/callmesh/%s-tls" .store -}}
+{{- if and $values.tlsSecret $values.clientCertificate -}}
+tls: { ca: {{ $folder }}/ca.crt, cert: {{ $folder }}/tls.crt, key: {{ $folder }}/tls.key }
+{{- else if $values.tlsSecret -}}
+tls: { ca: {{ $folder }}/ca.crt }
+{{- end -}}
 {{- end }}
 
 {{/* Args: ctx, port. */}}
@@ -102,20 +126,46 @@ OPERATOR_{{ . | upper | replace "-" "_" }}
 - { name: CALLMESH_TLS_CERT, value: /etc/callmesh/tls/tls.crt }
 - { name: CALLMESH_TLS_KEY, value: /etc/callmesh/tls/tls.key }
 {{- end }}
+{{- with .Values.etcd }}
+{{- if .tlsSecret }}
+- { name: CALLMESH_ETCD_CA, value: /etc/callmesh/etcd-tls/ca.crt }
+{{- end }}
+{{- if and .tlsSecret .clientCertificate }}
+- { name: CALLMESH_ETCD_CERT, value: /etc/callmesh/etcd-tls/tls.crt }
+- { name: CALLMESH_ETCD_KEY, value: /etc/callmesh/etcd-tls/tls.key }
+{{- end }}
+{{- if .username }}
+- { name: CALLMESH_ETCD_USER, value: {{ quote .username }} }
+- name: CALLMESH_ETCD_PASSWORD
+  valueFrom: { secretKeyRef: { name: {{ $.Values.existingSecret }}, key: etcd-password } }
+{{- end }}
+{{- end }}
+{{- if ne .Values.nats.auth "none" }}
+- name: CALLMESH_NATS_{{ upper .Values.nats.auth }}
+  valueFrom: { secretKeyRef: { name: {{ .Values.existingSecret }}, key: nats-{{ .Values.nats.auth }} } }
+{{- end }}
 {{- end }}
 
-{{/* Args: ctx, name of a service: the volume with its certificate, where there are any. */}}
+{{/* Args: ctx, name of a service: the volumes with its certificate and with the stores' CAs, where there are any. */}}
 {{- define "callmesh.tlsVolume" -}}
+{{- $volumes := list -}}
 {{- if eq .ctx.Values.mtls.mode "certManager" -}}
-- { name: tls, secret: { secretName: {{ include "callmesh.fullname" .ctx }}-{{ .name }}-tls } }
+{{- $volumes = append $volumes (printf "- { name: tls, secret: { secretName: %s-%s-tls } }" (include "callmesh.fullname" .ctx) .name) -}}
 {{- else if eq .ctx.Values.mtls.mode "secret" -}}
-- { name: tls, secret: { secretName: {{ .ctx.Values.mtls.existingSecret }} } }
+{{- $volumes = append $volumes (printf "- { name: tls, secret: { secretName: %s } }" .ctx.Values.mtls.existingSecret) -}}
 {{- end -}}
+{{- range $store := list "etcd" "nats" -}}
+{{- with (index $.ctx.Values $store).tlsSecret }}{{ $volumes = append $volumes (printf "- { name: %s-tls, secret: { secretName: %s } }" $store .) }}{{ end -}}
+{{- end -}}
+{{- join "\n" $volumes -}}
 {{- end }}
 {{- define "callmesh.tlsMount" -}}
-{{- if ne .Values.mtls.mode "none" -}}
-- { name: tls, mountPath: /etc/callmesh/tls, readOnly: true }
+{{- $mounts := list -}}
+{{- if ne .Values.mtls.mode "none" }}{{ $mounts = append $mounts "- { name: tls, mountPath: /etc/callmesh/tls, readOnly: true }" }}{{ end -}}
+{{- range $store := list "etcd" "nats" -}}
+{{- if (index $.Values $store).tlsSecret }}{{ $mounts = append $mounts (printf "- { name: %s-tls, mountPath: /etc/callmesh/%s-tls, readOnly: true }" $store $store) }}{{ end -}}
 {{- end -}}
+{{- join "\n" $mounts -}}
 {{- end }}
 
 {{/* Args: port (a name). Started, able to take work, and alive are three questions. */}}

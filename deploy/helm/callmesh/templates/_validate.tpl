@@ -58,6 +58,23 @@
 {{- fail (printf "%s.bundled and %s.%s: it is elsewhere or here, set one of the two" $store $store $key) -}}
 {{- end -}}
 {{- end -}}
+{{- range $store := list "etcd" "nats" -}}
+{{- $values := index $root.Values $store -}}
+{{- if and $values.clientCertificate (not $values.tlsSecret) -}}
+{{- fail (printf "%s.clientCertificate: name the Secret with ca.crt, tls.crt and tls.key in %s.tlsSecret" $store $store) -}}
+{{- end -}}
+{{- if and $values.bundled (or $values.tlsSecret $values.username (ne ($values.auth | default "none") "none")) -}}
+{{- fail (printf "%s.bundled: the one for a trial knows neither TLS nor users; use one of your own" $store) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.etcd.endpoints -}}
+{{- if and $root.Values.etcd.tlsSecret (not (hasPrefix "https://" .)) -}}
+{{- fail (printf "etcd.endpoints: %s is not https://, which etcd.tlsSecret is for" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq .Values.nats.auth "password") (not .Values.nats.user) -}}
+{{- fail "nats.user is empty: say whose password nats-password is" -}}
+{{- end -}}
 {{- if and .Values.postgresql.bundled .Values.postgresql.external -}}
 {{- fail "postgresql.bundled and postgresql.external: it is elsewhere or here, set one of the two" -}}
 {{- end -}}
