@@ -61,8 +61,8 @@ export const natsConfig = z
     error: 'expected one of user, token, nkey_file and creds_file',
   });
 
-export type EtcdConfig = z.infer<typeof etcdConfig>;
-export type NatsConfig = z.infer<typeof natsConfig>;
+type EtcdConfig = z.infer<typeof etcdConfig>;
+type NatsConfig = z.infer<typeof natsConfig>;
 
 /** The keys by which the config says who this is. */
 export function credentialsOf(nats: object): string[] {

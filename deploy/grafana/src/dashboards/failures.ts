@@ -81,7 +81,7 @@ export const failures: Board = {
         },
         {
           ...{ title: 'How long does it take until all are settled?', unit: 's' },
-          queries: [{ expr: orNone(quantile(0.95, 'callmesh_takeover_duration')), legend: '95 %' }],
+          queries: [{ expr: orNone(quantile(0.95, 'callmesh_takeover_duration_seconds')), legend: '95 %' }],
         },
         {
           title: 'How many legs could another node go on with?',

@@ -13,7 +13,7 @@ export class TakeoverMetrics {
     this.#legs = meter.createCounter('callmesh_takeover_legs', {
       description: 'legs of dead nodes, by what came of them',
     });
-    this.#duration = meter.createHistogram('callmesh_takeover_duration', {
+    this.#duration = meter.createHistogram('callmesh_takeover_duration_seconds', {
       description: 'from the beginning of a takeover until every leg is settled',
       unit: 's',
       advice: { explicitBucketBoundaries: SECONDS },
