@@ -320,6 +320,19 @@ export function agentRules(name: string, start: (stage: Stage) => Promise<Server
       await stage.registered('media', ID);
     });
 
+    it('stops without a word while the node carries calls, which would be given to others, and comes back to them', async () => {
+      const call = await dial(server.answering, session());
+      await sessions(1);
+      const told = stage.lifecycles.length;
+      await agent.stop();
+      await stage.unregistered('media', ID, 10_000);
+      expect(stage.lifecycles.slice(told)).toEqual([]);
+      await agent.start();
+      await stage.registered('media', ID);
+      await sessions(1);
+      await call.bye();
+    });
+
     it('takes the node out of the table when it is stopped itself', async () => {
       await agent.stop();
       await stage.unregistered('media', ID, 500);

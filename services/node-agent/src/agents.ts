@@ -65,6 +65,7 @@ export async function freeSwitchAgent(
       ...(await meshSide(wiring, backend, services)),
     ],
   });
+  announcer.carries = () => freeswitch.legs().length > 0;
   const load: LoadPublisher = app.add(new LoadPublisher(nats, freeswitch));
   app.add(freeswitch);
   const commander = new Commander(freeswitch, waits, join(stateDir, 'commands.jsonl'));

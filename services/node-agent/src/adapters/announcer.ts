@@ -21,6 +21,8 @@ export class Announcer implements Component {
   #lease: EtcdLease | undefined;
   #node: Node | undefined;
   #leaving = false;
+  /** Whether the node carries calls now. */
+  carries: () => boolean = () => false;
 
   constructor(app: App, etcd: Etcd, nats: Nats) {
     this.#app = app;
@@ -55,11 +57,17 @@ export class Announcer implements Component {
     void this.#revoke();
   }
 
-  /** An orderly goodbye of the agent: without it nobody knows how the node is. */
+  /**
+   * An orderly goodbye of the agent: without it nobody knows how the node is. Of one that carries calls nothing is said:
+   * they go on without its agent, and would be given to others if it were called down. Its record runs out, and
+   * the node itself is asked how it is.
+   */
   async drain(): Promise<void> {
     this.#leaving = true;
-    if (this.#node) this.#publish(this.#node, 'down', 'node-agent stops');
+    const node = this.#node;
     this.#node = undefined;
+    if (this.carries()) return this.#lease?.abandon();
+    if (node) this.#publish(node, 'down', 'node-agent stops');
     await this.#revoke();
   }
 

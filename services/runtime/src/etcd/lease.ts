@@ -63,12 +63,17 @@ export class EtcdLease {
     });
   }
 
-  /** Revokes the lease, which deletes its keys: an orderly goodbye. */
-  async close(): Promise<void> {
-    if (this.#closed) return this.#running;
+  /** Renews the lease no more: its keys go when it runs out. */
+  async abandon(): Promise<void> {
     this.#closed = true;
     this.#wake();
     await this.#running;
+  }
+
+  /** Revokes the lease, which deletes its keys: an orderly goodbye. */
+  async close(): Promise<void> {
+    if (this.#closed) return this.#running;
+    await this.abandon();
     const id = this.#id;
     this.#id = undefined;
     if (id === undefined) return;
