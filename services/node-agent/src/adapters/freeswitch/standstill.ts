@@ -6,12 +6,13 @@ const STILL_MS = 3_000;
 
 /**
  * Who stood still does not know what was decided meanwhile: a node that was given up, and whose calls others go on
- * with, is not to be told of as well. Until that is known it is said to be stuck.
+ * with, is not to be told of as well. Until that is known it takes no new sessions, which speaks against nothing else:
+ * beside the lease that ran out meanwhile, a second sign of death would make it true.
  */
 export class Standstill {
   readonly #ask: () => Promise<boolean>;
   #seenAt: number | undefined;
-  #stuck = false;
+  #doubtful = false;
   #asking = false;
 
   /** `ask` looks whether the calls still are the node's; it rejects when that cannot be known now. */
@@ -24,12 +25,12 @@ export class Standstill {
     const still = this.#seenAt !== undefined && now - this.#seenAt >= STILL_MS;
     this.#seenAt = now;
     const { backend } = verdict;
-    if (still || backend === BackendState.BACKEND_STATE_STUCK) this.#stuck = true;
+    if (still || backend === BackendState.BACKEND_STATE_STUCK) this.#doubtful = true;
     // A new connection asks for itself.
-    if (backend === BackendState.BACKEND_STATE_DOWN) this.#stuck = false;
-    if (!this.#stuck || backend === BackendState.BACKEND_STATE_STUCK) return verdict;
+    if (backend === BackendState.BACKEND_STATE_DOWN) this.#doubtful = false;
+    if (!this.#doubtful || backend === BackendState.BACKEND_STATE_STUCK) return verdict;
     this.#look();
-    return { backend: BackendState.BACKEND_STATE_STUCK, reason: 'stood still: it may have been given up' };
+    return { backend: BackendState.BACKEND_STATE_PAUSED, reason: 'stood still: it may have been given up' };
   }
 
   #look(): void {
@@ -37,7 +38,7 @@ export class Standstill {
     this.#asking = true;
     this.#ask()
       .then((isIts) => {
-        this.#stuck = !isIts;
+        this.#doubtful = !isIts;
       })
       .catch(() => {})
       .finally(() => {
