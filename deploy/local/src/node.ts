@@ -60,7 +60,7 @@ function standin(spec: NodeSpec, { dir, sip, esl, xmlPort }: Place): Process {
 
 /** Config of the agent beside it. */
 export function agentConfig(spec: NodeSpec, { sip, esl, xmlPort }: Place): Record<string, unknown> {
-  const { id, role, group, max = 0, zone, weight, carriers = {}, onStop = 'leave' } = spec;
+  const { id, role, group, max = 0, zone, weight, carriers = {}, onStop = 'leave', takeover = true } = spec;
   return {
     node: {
       ...{ id, role, group, max_sessions: max },
@@ -73,7 +73,7 @@ export function agentConfig(spec: NodeSpec, { sip, esl, xmlPort }: Place): Recor
       esl: { host: '127.0.0.1', ...esl },
       xml: { listen: `127.0.0.1:${xmlPort}` },
       carriers,
-      on_stop: onStop,
+      ...{ on_stop: onStop, takeover },
     },
   };
 }

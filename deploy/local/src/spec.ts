@@ -17,6 +17,8 @@ export interface NodeSpec {
   readonly carriers?: Record<string, { readonly password: string }>;
   /** What becomes of it when its agent is asked to stop; given up at once unless told, as a mesh stops sooner than calls. */
   readonly onStop?: 'drain' | 'leave';
+  /** Whether its answered legs are kept outside it, for others to go on with; they are unless told. */
+  readonly takeover?: boolean;
   /** Settings of the stand-in, see test/standin/node/settings.ts. */
   readonly set?: Settings;
 }
