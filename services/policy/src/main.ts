@@ -66,7 +66,7 @@ await runService('policy', configSchema, (app, config) => {
   const stream = app.add(new BindStream(app, sessions));
   const binder = app.add(new Binder(app, mesh, stream, bindings.deadline_ms));
   const metrics = routingMetrics(app.meter, mesh, () => binder.waiting);
-  const contacts = registrations(sessions, bindings.deadline_ms);
+  const contacts = registrations(sessions);
   const router = new SessionRouter(mesh, {
     bind: (proposal, replace) => binder.bind(proposal, replace),
     announce: (nodeId, epoch, sessionId) => assignments.announce(nodeId, epoch, sessionId),
